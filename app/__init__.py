@@ -1,0 +1,1 @@
+"""badges-bff: the loyalty badges of whoever is logged in."""

@@ -1,0 +1,88 @@
+"""Logs: one line of JSON an event on standard output, or a readable line for people.
+
+Nothing personal and nothing secret gets in: the product's own events carry named, harmless values;
+of a library's record only the unformatted message, and of an exception its type and its stack,
+never its text or the values of variables, since those hold what callers and machines sent.
+"""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_encode = msgspec.json.Encoder().encode
+
+
+def make_logger(
+    *, log_format: str, level: str, stream: BinaryIO = sys.stdout.buffer
+) -> FilteringBoundLogger:
+    """Make the logger; `log_format` is "json" or "console", `level` as in the configuration."""
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception,
+        _json if log_format == "json" else _console,
+    ]
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.BytesLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
+    return logger
+
+
+def adopt_standard_logging(logger: FilteringBoundLogger) -> None:
+    """Send the records of libraries, from warnings up, through our logger."""
+    logging.basicConfig(handlers=[_Adopted(logger)], level=logging.WARNING, force=True)
+
+
+class _Adopted(logging.Handler):
+    """A handler that passes records on, without the arguments of their messages."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._logger.log(
+            record.levelno, "library", library=record.name, message=str(record.msg), error=error
+        )
+
+
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace an exception under `error` by its type and stack."""
+    error = event.pop("error", None)
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["stack"] = [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
+    return event
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    return _encode(event)
+
+
+def _console(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    """Write `07:00:00 info request status=200 ...`."""
+    time, level, name = event.pop("timestamp")[11:19], event.pop("level"), event.pop("event")
+    values = " ".join(f"{key}={_plain(value)}" for key, value in event.items())
+    return f"{time} {level:<7} {name} {values}".encode("utf-8", "replace")
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

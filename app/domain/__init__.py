@@ -1,0 +1,1 @@
+"""The words of the subject: no I/O, no clock, no wire form."""

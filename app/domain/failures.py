@@ -1,0 +1,103 @@
+"""What can go wrong at the gateway, and how each failure is treated: one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Failure(StrEnum):
+    """The ways in which a badges call or a token call fails."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    LIMITED = "limited"
+    TOKEN_REJECTED = "token-rejected"  # noqa: S105 - a name, not a secret
+    CREDENTIALS_REFUSED = "credentials-refused"
+    FORBIDDEN = "forbidden"
+    CUSTOMER_UNKNOWN = "customer-unknown"
+    UNEXPECTED = "unexpected"
+    SERVER_ERROR = "server-error"
+    UNREADABLE = "unreadable"
+    WRONG_SHAPE = "wrong-shape"
+
+
+class Answer(StrEnum):
+    """What a caller without a stale entry gets; the codes of the public problems."""
+
+    CUSTOMER_NOT_FOUND = "customer-not-found"
+    BAD_ANSWER = "gateway-bad-answer"
+    UNAVAILABLE = "gateway-unavailable"
+    TIMEOUT = "gateway-timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treatment:
+    """How a failure is treated.
+
+    `answer` is what a caller without a usable stale entry gets; `renews_token`, whether the call is
+    replayed once with a new token.
+    """
+
+    when: str
+    answer: Answer
+    renews_token: bool = False
+
+
+TREATMENTS: Mapping[Failure, Treatment] = MappingProxyType(
+    {
+        Failure.UNREACHABLE: Treatment(
+            when="DNS, connect refused or reset, TLS, 502, 504, 520, 521, 503 without Retry-After",
+            answer=Answer.UNAVAILABLE,
+        ),
+        Failure.TIMEOUT: Treatment(when="no answer in time", answer=Answer.TIMEOUT),
+        Failure.LIMITED: Treatment(
+            when="429, or 503 with Retry-After; body code 4001", answer=Answer.UNAVAILABLE
+        ),
+        Failure.TOKEN_REJECTED: Treatment(
+            when="401, 498, as status or body code", answer=Answer.UNAVAILABLE, renews_token=True
+        ),
+        Failure.CREDENTIALS_REFUSED: Treatment(
+            when="token refused: wrong credentials, a renewed token refused too",
+            answer=Answer.UNAVAILABLE,
+        ),
+        Failure.FORBIDDEN: Treatment(when="403, body code 4000", answer=Answer.UNAVAILABLE),
+        Failure.CUSTOMER_UNKNOWN: Treatment(
+            when="codes 1026, 8015, whatever the status", answer=Answer.CUSTOMER_NOT_FOUND
+        ),
+        Failure.UNEXPECTED: Treatment(
+            when="a bare 404, 400, code 1028, other error bodies, 3xx, anything not named",
+            answer=Answer.BAD_ANSWER,
+        ),
+        Failure.SERVER_ERROR: Treatment(when="500 and other 5xx", answer=Answer.BAD_ANSWER),
+        Failure.UNREADABLE: Treatment(
+            when="not JSON, truncated, too large", answer=Answer.BAD_ANSWER
+        ),
+        Failure.WRONG_SHAPE: Treatment(when="JSON of the wrong shape", answer=Answer.BAD_ANSWER),
+    }
+)
+
+
+class GatewayError(Exception):
+    """A call to the gateway failed. Carries no text of the gateway: that may hold anything.
+
+    `retry_after` is the pause that the gateway asked for, in seconds; `request_id` its own id of
+    the failed call, where it gave one.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        *,
+        retry_after: float | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+    @property
+    def treatment(self) -> Treatment:
+        """How this failure is treated."""
+        return TREATMENTS[self.failure]

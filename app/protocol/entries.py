@@ -1,0 +1,127 @@
+"""Cache entries: what they hold, how they are named, and how they are sealed to their customer.
+
+The store learns nothing and is believed in nothing: names are keyed digests, and the content opens
+only under a key derived from the very customer and query that are asked for. Whatever else arrives
+under a name (a desynchronised connection, a collision, a planted write) does not open.
+"""
+
+import base64
+import hmac
+import os
+from dataclasses import dataclass
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.domain.identity import Customer, Identifier
+
+_FORMAT = b"badges-entry-1"
+_NONCE_BYTES = 12
+_NAME_BYTES = 18
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One remembered answer of the gateway.
+
+    `fetched_at` is when its fetch began (seconds since 1970); `body` the public JSON in gzip, or
+    None where the gateway does not know the customer; `digest` and `link` make its ETag and Link.
+    """
+
+    fetched_at: float
+    body: bytes | None
+    digest: str = ""
+    link: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether this remembers that the gateway does not know the customer."""
+        return self.body is None
+
+
+class BrokenSealError(Exception):
+    """Content does not open under the key of its name: it is not, or no more, ours."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Entry).decode
+
+
+@dataclass(frozen=True, slots=True)
+class EntryKey:
+    """The place of one customer's answer to one query: its name in the store and its seals.
+
+    The first seal closes, all open, so that secrets can roll.
+    """
+
+    name: str
+    seals: tuple[bytes, ...]
+
+    def seal(self, entry: Entry) -> bytes:
+        """Encrypt an entry with AES-256-GCM under a key of its own and a random nonce."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(self.seals[0]).encrypt(nonce, _encode(entry), None)
+
+    def open(self, sealed: bytes) -> Entry:
+        """Decrypt what `seal` made, under any of the secrets.
+
+        Raises:
+            BrokenSealError: it was not sealed for this customer and query, or was tampered with.
+
+        """
+        nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        for key in self.seals:
+            try:
+                return _decode(AESGCM(key).decrypt(nonce, content, None))
+            except (InvalidTag, ValueError, msgspec.DecodeError):
+                continue
+        raise BrokenSealError
+
+
+class EntryKeys:
+    """Makes the keys of entries.
+
+    `name_secret` names entries and customers and never changes in place; `secrets` seal: the first
+    closes, all open. `scope` is everything that makes two deployments strangers to each other: the
+    namespace, the gateway's address, the attribution.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        name_secret: bytes,
+        secrets: tuple[bytes, ...],
+        scope: tuple[str, ...],
+    ) -> None:
+        self._namespace = namespace
+        self._name_secret = name_secret
+        self._secrets = secrets
+        self._scope = _fields(namespace, *scope)
+
+    def key(self, customer: Customer, query: str) -> EntryKey:
+        """Make the key of a customer's answer to a query in canonical form."""
+        fields = _FORMAT + self._scope + _fields(customer.identifier, customer.value, query)
+        name = _text(hmac.digest(self._name_secret, b"name" + fields, "sha256"))
+        seals = tuple(hmac.digest(secret, b"seal" + fields, "sha256") for secret in self._secrets)
+        return EntryKey(f"{self._namespace}:{{{self.pseudonym(customer)}}}:{name}", seals)
+
+    def pseudonym(self, customer: Customer) -> str:
+        """Name a customer without saying who it is: for logs, and as the slot of its entries.
+
+        An e-mail is folded here alone: events may spell it differently.
+        """
+        is_email = customer.identifier is Identifier.EMAIL
+        value = customer.value.casefold() if is_email else customer.value
+        fields = b"customer" + self._scope + _fields(customer.identifier, value)
+        return _text(hmac.digest(self._name_secret, fields, "sha256"))
+
+
+def _fields(*texts: str) -> bytes:
+    """Join texts so that no two different lists give the same bytes."""
+    encoded = (text.encode() for text in texts)
+    return b"".join(len(item).to_bytes(4, "big") + item for item in encoded)
+
+
+def _text(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest[:_NAME_BYTES]).decode()

@@ -1,0 +1,63 @@
+"""Instants on the wire: the gateway's Unix times and the public RFC 3339 texts.
+
+Inside, an instant is an integer: milliseconds since 1970 in UTC.
+"""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+# Gateway samples hold seconds, and in newer bodies milliseconds: a value that would be past the
+# year 5000 in seconds is milliseconds.
+_YEAR_5000 = 95_617_584_000
+_YEAR_10000_MS = 253_402_300_800_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# RFC 3339 section 5.6. Form decoding turns the plus of an offset into a space.
+_DATE_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+\- ])(\d\d):(\d\d))", re.ASCII
+)
+
+
+def from_unix(value: Any) -> int | None:
+    """Read a gateway time: Unix seconds or milliseconds, integer or float, to the millisecond.
+
+    Anything else, negative or not finite, or past the year 9999, is None.
+    """
+    if type(value) not in (int, float) or not 0 <= value < _YEAR_10000_MS:
+        return None
+    instant = math.floor(value + 0.5 if value > _YEAR_5000 else value * 1000 + 0.5)
+    return instant if instant < _YEAR_10000_MS else None
+
+
+def to_text(instant: int) -> str:
+    """Write an instant as RFC 3339 UTC with milliseconds: `2023-10-29T05:30:00.000Z`."""
+    moment = _EPOCH + timedelta(milliseconds=instant)
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def from_text(text: str) -> int | None:
+    """Read an RFC 3339 date-time with offset, truncated to milliseconds; None if it is not one.
+
+    Raises:
+        OverflowError: a valid date-time that lies outside the years 1 to 9999 in UTC.
+
+    """
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        return None
+    date, time, fraction, zulu, sign, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}+00:00")
+    except ValueError:
+        return None
+    offset = timedelta()
+    if not zulu:
+        if int(hours) > 23 or int(minutes) > 59:  # noqa: PLR2004
+            return None
+        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    milliseconds = int((fraction or "0")[:3].ljust(3, "0"))
+    return (moment - offset - _EPOCH) // _MILLISECOND + milliseconds

@@ -1,0 +1,113 @@
+"""Who is calling: credentials are verified once, then remembered for a short while."""
+
+import hashlib
+from dataclasses import dataclass
+
+from app.domain.identity import Customer, InvalidCredentialError
+from app.protocol.credentials import (
+    MAX_TOKEN_LENGTH,
+    IssuerRules,
+    KeySet,
+    UnknownKeyError,
+    UnverifiedToken,
+    VerifiedClaims,
+    customer_of,
+    take_apart,
+    verify,
+)
+from app.services.issuer_keys import IssuerKeys
+from app.services.ports import Clock
+
+REMEMBERED_FOR = 60.0
+_MAX_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An issuer whose credentials are accepted: its rules and its keys."""
+
+    rules: IssuerRules
+    keys: IssuerKeys
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The customer of a verified token: until when, and under which keys."""
+
+    customer: Customer
+    until: float
+    issuer: Issuer
+    keys: KeySet
+
+
+class Authenticator:
+    """Tells which customer a bearer token speaks for.
+
+    A verification costs more than all else that a cached answer needs, so its outcome is kept under
+    the SHA-256 of the token for at most `REMEMBERED_FOR` seconds, never past its expiry, and only
+    while the keys are the same. The oldest of `_MAX_REMEMBERED` gives way.
+    """
+
+    def __init__(self, *, issuers: tuple[Issuer, ...], clock: Clock) -> None:
+        self._issuers = issuers
+        self._clock = clock
+        self._remembered: dict[bytes, _Remembered] = {}
+
+    async def authenticate(self, token: str) -> Customer:
+        """Verify a bearer token and find its customer.
+
+        Raises:
+            InvalidCredentialError: it was judged and failed.
+            InsufficientScopeError, NoCustomerIdentityError: it is good, but not for this.
+            IdentityUnavailableError: it can't be judged now.
+
+        """
+        if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+            raise InvalidCredentialError("size or characters")
+        fingerprint = hashlib.sha256(token.encode()).digest()
+        known = self._remembered.get(fingerprint)
+        if known is not None:
+            if self._clock() < known.until and known.issuer.keys.at_hand is known.keys:
+                return known.customer
+            del self._remembered[fingerprint]
+        return await self._judge(take_apart(token), fingerprint)
+
+    async def _judge(self, token: UnverifiedToken, fingerprint: bytes) -> Customer:
+        issuer = self._issuer_of(token)
+        keys = await issuer.keys.current()
+        try:
+            verified = verify(token, issuer.rules, keys, now=self._clock())
+        except UnknownKeyError:
+            keys = await issuer.keys.renewed()
+            verified = self._verify_again(token, issuer.rules, keys)
+        customer = customer_of(verified, issuer.rules)
+        self._remember(fingerprint, customer, verified, issuer, keys)
+        return customer
+
+    def _issuer_of(self, token: UnverifiedToken) -> Issuer:
+        for issuer in self._issuers:
+            if token.is_for(issuer.rules):
+                return issuer
+        raise InvalidCredentialError("iss or aud")
+
+    def _verify_again(
+        self, token: UnverifiedToken, rules: IssuerRules, keys: KeySet
+    ) -> VerifiedClaims:
+        """Verify under keys that were fetched just now: a key that is missing there is no key."""
+        try:
+            return verify(token, rules, keys, now=self._clock())
+        except UnknownKeyError:
+            raise InvalidCredentialError("kid") from None
+
+    def _remember(
+        self,
+        fingerprint: bytes,
+        customer: Customer,
+        verified: VerifiedClaims,
+        issuer: Issuer,
+        keys: KeySet,
+    ) -> None:
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        until = min(self._clock() + REMEMBERED_FOR, verified.expires_at)
+        self._remembered[fingerprint] = _Remembered(customer, until, issuer, keys)

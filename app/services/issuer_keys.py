@@ -1,0 +1,133 @@
+"""The keys of one issuer: at hand for verification, refreshed behind, kept through an outage."""
+
+from dataclasses import dataclass, replace
+
+from app.domain.identity import IdentityUnavailableError
+from app.protocol.credentials import KeySet, read_key_set
+from app.services.flights import Flights
+from app.services.ports import Clock, KeyDocument, KeyDocuments, KeysUnavailableError, Observer
+
+CHECK_EVERY = 60.0
+REVALIDATE_AFTER = 3600.0
+OUTLIVES_OUTAGE = 86400.0
+COOL_DOWN = 10.0
+_FIRST_COOL_DOWN = 1.0
+# Two kinds of flight: who needs the set as it is now must not join one that may bring a copy.
+_REVALIDATION = "revalidation"
+_CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A key set, the document it was made of, and when the issuer last gave it out."""
+
+    keys: KeySet
+    document: bytes
+    seen_at: float
+
+
+class IssuerKeys:
+    """Holds the key set of an issuer.
+
+    The documents' own cache decides by Cache-Control whether a check costs a request: it is asked
+    every `CHECK_EVERY` seconds, and told to revalidate after `REVALIDATE_AFTER`. While the issuer
+    is away, the last good set serves for `OUTLIVES_OUTAGE`. A cool-down starts *before* each
+    attempt that a caller's unknown key id or the lack of keys causes, so that a storm of such
+    credentials costs the issuer one request.
+    """
+
+    def __init__(
+        self, *, issuer: str, documents: KeyDocuments, clock: Clock, observer: Observer
+    ) -> None:
+        self._issuer = issuer
+        self._documents = documents
+        self._clock = clock
+        self._observer = observer
+        self._held: _Held | None = None
+        self._check_at = 0.0
+        self._cool_until = 0.0
+        self._flights: Flights[str, None] = Flights()
+
+    @property
+    def at_hand(self) -> KeySet | None:
+        """The key set in hand, if it may still be used."""
+        held = self._held
+        outlived = held is not None and self._clock() - held.seen_at > OUTLIVES_OUTAGE
+        return None if held is None or outlived else held.keys
+
+    async def current(self) -> KeySet:
+        """Return the key set; refresh it behind if it is due, wait only if there is none.
+
+        Raises:
+            IdentityUnavailableError: there is none, and it can't be had now.
+
+        """
+        keys = self.at_hand
+        if keys is None:
+            return await self._attempt(_FIRST_COOL_DOWN)
+        if self._clock() >= self._check_at:
+            self._check_at = self._clock() + CHECK_EVERY
+            self._launch_refresh()
+        return keys
+
+    async def renewed(self) -> KeySet:
+        """Return the key set as the issuer publishes it now, for a key id that is unknown.
+
+        Raises:
+            IdentityUnavailableError: the issuer can't be asked now, or was asked a moment ago.
+
+        """
+        return await self._attempt(COOL_DOWN)
+
+    async def close(self) -> None:
+        """End a fetch that is under way."""
+        await self._flights.close()
+
+    async def _attempt(self, cool_down: float) -> KeySet:
+        """Fetch the set anew, unless a fetch was tried within the cool-down."""
+        now = self._clock()
+        if _REVALIDATION not in self._flights:
+            if now < self._cool_until:
+                raise IdentityUnavailableError(self._cool_until - now)
+            self._cool_until = now + cool_down
+        try:
+            await self._flights.join(_REVALIDATION, lambda: self._fetch(revalidate=True))
+        except KeysUnavailableError:
+            raise IdentityUnavailableError(cool_down) from None
+        if self._held is None:
+            raise IdentityUnavailableError(cool_down)
+        return self._held.keys
+
+    def _launch_refresh(self) -> None:
+        held = self._held
+        too_old = held is None or self._clock() - held.seen_at > REVALIDATE_AFTER
+        kind = _REVALIDATION if too_old else _CHECK
+        self._flights.launch(kind, lambda: self._fetch(revalidate=too_old))
+
+    async def _fetch(self, *, revalidate: bool) -> None:
+        """Fetch the document and, if it changed, import its keys."""
+        try:
+            document = await self._documents.fetch(revalidate=revalidate)
+            self._accept(document)
+        except KeysUnavailableError:
+            self._observer.keys_failed(self._issuer)
+            raise
+
+    def _accept(self, document: KeyDocument) -> None:
+        now = self._clock()
+        held = self._held
+        if held is None or held.document != document.body:
+            self._held = _Held(_usable(document.body), document.body, now)
+        elif not document.remembered:
+            self._held = replace(held, seen_at=now)
+        self._check_at = now + CHECK_EVERY
+
+
+def _usable(document: bytes) -> KeySet:
+    try:
+        keys = read_key_set(document)
+    except ValueError as error:
+        raise KeysUnavailableError from error
+    if not keys.keys:
+        raise KeysUnavailableError
+    return keys

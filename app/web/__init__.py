@@ -1,0 +1,1 @@
+"""HTTP: routes, middlewares, handlers, problems. aiohttp and no business rule."""
