@@ -11,6 +11,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 from app.services.ports import StoreUnavailableError
 
 
+_MAX_CONNECTIONS = 512
+
+
 def connect(url: str, *, timeout: float) -> Redis:
     """Make a client that gives up after `timeout` seconds and never retries on its own.
 
@@ -22,6 +25,7 @@ def connect(url: str, *, timeout: float) -> Redis:
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
+        max_connections=_MAX_CONNECTIONS,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 

@@ -100,7 +100,14 @@ class UnverifiedToken:
 
 
 class _Registry(JWSRegistry):
-    """Allows exactly the configured algorithms, EdDSA too (whose name RFC 9864 deprecates)."""
+    """Allows exactly the configured algorithms, EdDSA too (whose name RFC 9864 deprecates).
+
+    Its limits on parts of a token give way to ours on the whole: a header may carry certificates,
+    and the signature of a large key has its length.
+    """
+
+    max_header_length = MAX_TOKEN_LENGTH
+    max_signature_length = MAX_TOKEN_LENGTH
 
     def get_alg(self, name: str) -> Any:
         if name not in (self.allowed or ()):
@@ -212,7 +219,7 @@ def _numeric_date(value: Any) -> float:
     """Read a NumericDate (RFC 7519 section 2): seconds since 1970, as any JSON number."""
     if type(value) not in (int, float):
         raise InvalidCredentialError("exp or nbf")
-    return float(min(value, _FAR_FUTURE))
+    return float(max(-_FAR_FUTURE, min(value, _FAR_FUTURE)))
 
 
 def _signed_by(token: UnverifiedToken, key: Key, rules: IssuerRules) -> bool:

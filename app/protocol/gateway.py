@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
@@ -98,11 +99,7 @@ def interpret(answer: RawAnswer, query: BadgesQuery, *, now: float) -> GatewayAn
 
     """
     document = parse_json(answer.body)
-    failure = (
-        _code_failure(frozenset(error_codes(document)))
-        or status_failure(answer.status, answer.headers)
-        or _body_failure(document)
-    )
+    failure = answer_failure(document, answer.status, answer.headers) or _body_failure(document)
     if failure is not None:
         pause = retry_after(answer.headers.get("retry-after"), now=now)
         raise GatewayError(failure, retry_after=pause, request_id=answer.request_id)
@@ -116,12 +113,22 @@ def retry_after(value: str | None, *, now: float) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        moment = parsedate_to_datetime(value)
+        # The obsolete form without a zone is in UTC all the same (section 5.6.7).
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, moment.timestamp() - now)
     except (ValueError, OverflowError):
         return None
 
 
-def status_failure(status: int, headers: Mapping[str, str]) -> Failure | None:
+def answer_failure(document: Any, status: int, headers: Mapping[str, str]) -> Failure | None:
+    """Classify an answer of any endpoint by its body's codes, then its status; None if good."""
+    codes = frozenset(error_codes(document))
+    failure = _code_failure(codes) or _status_failure(status, headers)
+    return Failure.UNREADABLE if failure is None and document is NOT_JSON else failure
+
+
+def _status_failure(status: int, headers: Mapping[str, str]) -> Failure | None:
     """Classify an HTTP status; None for 200."""
     if status == HTTPStatus.OK:
         return None
@@ -151,8 +158,6 @@ def _code_failure(codes: frozenset[int]) -> Failure | None:
 
 def _body_failure(document: Any) -> Failure | None:
     """Classify the body of a 200, which may carry errors and no data all the same."""
-    if document is NOT_JSON:
-        return Failure.UNREADABLE
     if not isinstance(document, dict):
         return Failure.WRONG_SHAPE
     if document.get("errors"):
@@ -166,21 +171,29 @@ def parse_json(body: bytes) -> Any:
     """Parse JSON; `NOT_JSON` if it is none.
 
     The strict and fast parser first. What it refuses may still hold a page of badges with one
-    `NaN`, one number out of range or one lone surrogate, which the standard library's reads.
+    `NaN`, one number out of range, one lone surrogate or one broken character, which the standard
+    library's reads.
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         try:
-            return json.loads(body)
+            return json.loads(body.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return NOT_JSON
 
 
 def error_codes(document: Any) -> Iterator[int]:
-    """Yield the error codes of a body, which come as numbers or texts."""
-    errors = document.get("errors") if isinstance(document, dict) else None
-    for error in errors if isinstance(errors, list) else [errors]:
+    """Yield the error codes of a body, which come as numbers or texts.
+
+    They are in its `errors`, or in a body that is an error itself, or in its `status`: the
+    documentation does not say.
+    """
+    if not isinstance(document, dict):
+        return
+    errors = document.get("errors")
+    listed = errors if isinstance(errors, list) else [errors]
+    for error in (*listed, document, document.get("status")):
         code = error.get("code") if isinstance(error, dict) else None
         if type(code) is int:
             yield code

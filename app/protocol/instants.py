@@ -18,7 +18,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 # RFC 3339 section 5.6. Form decoding turns the plus of an offset into a space.
 _DATE_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+\- ])(\d\d):(\d\d))", re.ASCII
+    r"(?P<date>\d{4}-\d\d-\d\d)[Tt](?P<minute>(?:[01]\d|2[0-3]):[0-5]\d):(?P<second>[0-5]\d|60)"
+    r"(?:\.(?P<fraction>\d+))?"
+    r"(?:[Zz]|(?P<sign>[+\- ])(?P<hours>[01]\d|2[0-3]):(?P<minutes>[0-5]\d))",
+    re.ASCII,
 )
 
 
@@ -49,15 +52,15 @@ def from_text(text: str) -> int | None:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return None
-    date, time, fraction, zulu, sign, hours, minutes = match.groups()
     try:
-        moment = datetime.fromisoformat(f"{date}T{time}+00:00")
+        local = datetime.fromisoformat(f"{match['date']}T{match['minute']}:00+00:00")
     except ValueError:
         return None
-    offset = timedelta()
-    if not zulu:
-        if int(hours) > 23 or int(minutes) > 59:  # noqa: PLR2004
-            return None
-        offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    milliseconds = int((fraction or "0")[:3].ljust(3, "0"))
-    return (moment - offset - _EPOCH) // _MILLISECOND + milliseconds
+    offset = timedelta(hours=int(match["hours"] or 0), minutes=int(match["minutes"] or 0))
+    minute = local + offset if match["sign"] == "-" else local - offset
+    # A leap second (section 5.7) ends a day in UTC; here it is the first of the next.
+    if match["second"] == "60" and (minute.hour, minute.minute) != (23, 59):
+        return None
+    moment = minute + timedelta(seconds=int(match["second"]))
+    milliseconds = int((match["fraction"] or "0")[:3].ljust(3, "0"))
+    return (moment - _EPOCH) // _MILLISECOND + milliseconds

@@ -159,7 +159,12 @@ def _claims(ownership: Any) -> list[Claim]:
     claims = (
         [_claim(item) for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
     )
-    return sorted(claims, key=lambda claim: (claim.owner or "", claim.reference or ""))
+    return sorted(claims, key=_claim_order)
+
+
+def _claim_order(claim: Claim) -> tuple[str, str, str]:
+    """Order claims by all that they say: the gateway's own order must not show."""
+    return claim.owner or "", claim.reference or "", str(claim.active)
 
 
 def _claim(raw: Mapping[str, Any]) -> Claim:

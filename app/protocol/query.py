@@ -136,10 +136,11 @@ def _number(largest: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not re.fullmatch(r"-?[0-9]+", value):
             raise _FaultError(FaultCode.MALFORMED, f"A whole number from 1 to {largest}.")
+        digits = value.lstrip("0") or "0"
         # Judged by length first: int() refuses texts of thousands of digits.
-        if len(value) > len(str(largest)) or not 1 <= int(value) <= largest:
+        if len(digits) > len(str(largest)) or not 1 <= int(digits) <= largest:
             raise _FaultError(FaultCode.OUT_OF_RANGE, f"1 to {largest}.")
-        return int(value)
+        return int(digits)
 
     return read
 

@@ -15,13 +15,19 @@ from typing import Any
 import msgspec
 
 from app.domain.failures import Failure, GatewayError
-from app.protocol.gateway import error_codes, parse_json, status_failure
+from app.protocol.gateway import answer_failure, error_codes, parse_json
 
 DEFAULT_LIFE = 300.0
 _MAX_LIFE = 30 * 86400.0
 # RFC 6749 section 5.2, and what an endpoint that does not follow it answers to wrong credentials.
 _REFUSALS = ("invalid_client", "unauthorized_client", "invalid_grant", "access_denied")
 _INVALID_KEY = 320001
+# What a failure means here: this call carries no token, and knows no customers.
+_OF_A_TOKEN_CALL: Mapping[Failure, Failure] = {
+    Failure.TOKEN_REJECTED: Failure.CREDENTIALS_REFUSED,
+    Failure.FORBIDDEN: Failure.CREDENTIALS_REFUSED,
+    Failure.CUSTOMER_UNKNOWN: Failure.UNEXPECTED,
+}
 _FIT_FOR_HEADER = re.compile(r"[\x21-\x7e]+")
 
 
@@ -46,12 +52,7 @@ def standard_answer(status: int, headers: Mapping[str, str], body: bytes) -> dic
 
     """
     document = parse_json(body)
-    if not isinstance(document, dict):
-        document = {}
-    data = document.get("data")
-    if isinstance(data, dict):
-        document = {"access_token": data.get("accessToken"), "expires_in": data.get("ttlSeconds")}
-    token = document.get("access_token")
+    token, life = _token_and_life(document)
     if (
         status != HTTPStatus.OK
         or not isinstance(token, str)
@@ -59,7 +60,6 @@ def standard_answer(status: int, headers: Mapping[str, str], body: bytes) -> dic
     ):
         raise GatewayError(_failure(status, headers, document))
     answer = {"access_token": token, "token_type": "Bearer"}
-    life = _life(document.get("expires_in"))
     return answer if life is None else answer | {"expires_in": life}
 
 
@@ -74,14 +74,22 @@ def gateway_token(answer: Mapping[str, Any], *, now: float) -> GatewayToken:
     return GatewayToken(value=value, expires_at=now + min(life, _MAX_LIFE))
 
 
-def _failure(status: int, headers: Mapping[str, str], document: Mapping[str, Any]) -> Failure:
-    errors = frozenset(error_codes(document))
-    if _INVALID_KEY in errors or document.get("error") in _REFUSALS:
+def _token_and_life(document: Any) -> tuple[Any, int | None]:
+    """Find the token and its lifetime in an answer of either form."""
+    if not isinstance(document, dict):
+        return None, None
+    data = document.get("data")
+    if isinstance(data, dict):
+        return data.get("accessToken"), _life(data.get("ttlSeconds"))
+    return document.get("access_token"), _life(document.get("expires_in"))
+
+
+def _failure(status: int, headers: Mapping[str, str], document: Any) -> Failure:
+    error = document.get("error") if isinstance(document, dict) else None
+    if error in _REFUSALS or _INVALID_KEY in error_codes(document):
         return Failure.CREDENTIALS_REFUSED
-    failure = status_failure(status, headers)
-    if failure in (Failure.TOKEN_REJECTED, Failure.FORBIDDEN):
-        return Failure.CREDENTIALS_REFUSED
-    return failure or Failure.WRONG_SHAPE
+    failure = answer_failure(document, status, headers) or Failure.WRONG_SHAPE
+    return _OF_A_TOKEN_CALL.get(failure, failure)
 
 
 def _life(value: Any) -> int | None:
@@ -98,6 +106,6 @@ def _jwt_life(token: str, *, now: float) -> float | None:
         payload = token.split(".")[1]
         claims = parse_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         life = float(claims["exp"]) - now
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError):
         return None
     return life if 0 < life < math.inf else None

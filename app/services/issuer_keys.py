@@ -64,7 +64,10 @@ class IssuerKeys:
         """
         keys = self.at_hand
         if keys is None:
-            return await self._attempt(_FIRST_COOL_DOWN)
+            keys = await self._attempt(_FIRST_COOL_DOWN)
+            # The cool-down was for the lack of keys: a key id newer than these may be looked for.
+            self._cool_until = 0.0
+            return keys
         if self._clock() >= self._check_at:
             self._check_at = self._clock() + CHECK_EVERY
             self._launch_refresh()

@@ -85,7 +85,7 @@ def _headers(served: Served, *, gzip: bool) -> CIMultiDict[str]:
 
 def _cache_status(served: Served) -> str:
     """Write the parameters of Cache-Status (RFC 9211)."""
-    ttl = int(served.ttl // 1)
+    ttl = int(served.ttl)
     stored = "; collapsed" if served.collapsed else "; stored" if served.stored else ""
     match served.source:
         case Source.HIT:

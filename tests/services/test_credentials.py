@@ -1,0 +1,134 @@
+"""The gateway's credentials: fetched once, replaced in time, forgotten when refused."""
+
+import asyncio
+
+import pytest
+
+from app.domain.failures import Failure, GatewayError
+from app.protocol.tokens import GatewayToken
+from app.services.credentials import Credential, FixedCredential, TokenCredentials
+
+
+class Endpoint:
+    """Hands out numbered tokens that live for a given time, or fails."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.life = 300.0
+        self.calls = 0
+        self.failure: Failure | None = None
+        self.told: list[Failure] = []
+
+    def clock(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def token_failed(self, error: GatewayError) -> None:
+        """Be told of a failure, as an observer."""
+        self.told.append(error.failure)
+
+    async def fetch(self) -> GatewayToken:
+        """Hand out a token."""
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise GatewayError(self.failure)
+        return GatewayToken(value=f"t{self.calls}", expires_at=self.now + self.life)
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    """A token endpoint."""
+    return Endpoint()
+
+
+@pytest.fixture
+def credentials(endpoint: Endpoint) -> TokenCredentials:
+    """Credentials of that endpoint."""
+    return TokenCredentials(
+        endpoint=endpoint, header="H", prefix="p ", clock=endpoint.clock, observer=endpoint
+    )
+
+
+async def test_one_call_for_all(endpoint: Endpoint, credentials: TokenCredentials) -> None:
+    """Callers at the same time and callers later use one token, as the header wants it."""
+    first = await asyncio.gather(*(credentials.current() for _ in range(20)))
+    later = await credentials.current()
+
+    assert {*first, later} == {Credential("H", "p t1")}
+    assert endpoint.calls == 1
+
+
+@pytest.mark.parametrize(("life", "renewed_after"), [(300.0, 240.0), (100.0, 80.0), (10.0, 8.0)])
+async def test_replaced_in_time(
+    endpoint: Endpoint, credentials: TokenCredentials, life: float, renewed_after: float
+) -> None:
+    """A token is replaced a minute before it expires, a short one after four fifths of its life."""
+    endpoint.life = life
+    await credentials.current()
+
+    endpoint.now += renewed_after - 0.1
+    await credentials.current()
+    assert endpoint.calls == 1
+    endpoint.now += 0.1
+    assert (await credentials.current()).value == "p t2"
+
+
+async def test_only_the_current_token_is_forgotten(
+    endpoint: Endpoint, credentials: TokenCredentials
+) -> None:
+    """A refusal of a token that was replaced already does not throw the new one away."""
+    old = await credentials.current()
+    assert credentials.reject(old)
+    new = await credentials.current()
+
+    assert credentials.reject(old)
+
+    assert await credentials.current() == new
+    assert endpoint.calls == 2
+
+
+async def test_refused_credentials_show(endpoint: Endpoint, credentials: TokenCredentials) -> None:
+    """`refused` is true while, and only while, the endpoint says that our credentials are wrong."""
+    endpoint.failure = Failure.UNREACHABLE
+    with pytest.raises(GatewayError):
+        await credentials.current()
+    assert not credentials.refused
+
+    endpoint.failure = Failure.CREDENTIALS_REFUSED
+    with pytest.raises(GatewayError):
+        await credentials.current()
+    assert credentials.refused
+
+    endpoint.failure = None
+    await credentials.current()
+    assert not credentials.refused
+    assert endpoint.told == [Failure.UNREACHABLE, Failure.CREDENTIALS_REFUSED]
+
+
+async def test_a_cancelled_caller_does_not_end_the_fetch(
+    endpoint: Endpoint, credentials: TokenCredentials
+) -> None:
+    """Whoever asked first may leave; the others get the token of that one call."""
+    first = asyncio.create_task(credentials.current())
+    second = asyncio.create_task(credentials.current())
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert (await second).value == "p t1"
+    assert endpoint.calls == 1
+
+
+async def test_a_fixed_credential_can_only_be_refused() -> None:
+    """Basic authentication has no other credential to try."""
+    fixed = FixedCredential(Credential("Authorization", "Basic x"))
+
+    assert not fixed.refused
+    assert not fixed.reject(await fixed.current())
+    assert fixed.refused
+
+
+def test_a_credential_hides_in_its_repr() -> None:
+    """Neither a log nor a traceback shows a credential by accident."""
+    assert "secret" not in repr(Credential("H", "secret"))
+    assert "secret" not in repr(GatewayToken(value="secret", expires_at=1.0))
