@@ -16,12 +16,17 @@ from app.adapters.key_documents import IssuerDocuments, document_session
 from app.adapters.memory_store import MemoryStore
 from app.adapters.observer import LogObserver
 from app.adapters.redis_store import RedisStore, connect
-from app.adapters.token_endpoint import CAPILLARY, STANDARD, OAuthTokenEndpoint
+from app.adapters.token_endpoint import (
+    CAPILLARY,
+    STANDARD,
+    OAuthTokenEndpoint,
+    basic_credential,
+)
 from app.domain.freshness import FreshnessPolicy
 from app.domain.identity import Identifier
 from app.protocol.credentials import IssuerRules
 from app.protocol.entries import EntryKeys
-from app.protocol.gateway import BadgesEndpoint, basic_credential
+from app.protocol.gateway import BadgesEndpoint
 from app.services.authentication import Authenticator, Issuer
 from app.services.badges import BadgesReader
 from app.services.credentials import (
@@ -34,7 +39,7 @@ from app.services.gateway import BadgesGateway
 from app.services.issuer_keys import IssuerKeys
 from app.services.ports import Clock, EntryStore, Observer
 from app.services.readiness import Readiness
-from app.settings import GatewaySettings, IdentitySettings, Settings
+from app.settings import Fault, GatewaySettings, IdentitySettings, Settings, SettingsError
 from app.web.application import application
 from app.web.badges import badges_handler
 from app.web.health import live_handler, ready_handler
@@ -179,6 +184,9 @@ async def _store(settings: Settings, tools: _Tools) -> EntryStore:
     url, timeout = settings.cache.url.get_secret_value(), settings.cache.timeout
     if url == "memory://":
         return MemoryStore(clock=tools.clock)
+    if not url.startswith(("redis://", "rediss://")):
+        problem = "redis+sentinel:// and redis+cluster:// are not supported by this version"
+        raise SettingsError((Fault("cache.url", problem),))
     redis = connect(url, timeout=timeout)
     tools.stack.push_async_callback(redis.aclose)
     return RedisStore(redis, timeout=timeout)

@@ -10,7 +10,6 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from app.services.ports import StoreUnavailableError
 
-
 _MAX_CONNECTIONS = 512
 
 

@@ -13,7 +13,7 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
 from app.adapters.gateway_transport import HttpTransport
-from app.protocol.gateway import RawAnswer
+from app.protocol.gateway import RawAnswer, basic_password
 from app.protocol.tokens import (
     GatewayToken,
     capillary_request,
@@ -65,6 +65,13 @@ class _AiohttpOAuth2Client(OAuth2Client):  # type: ignore[misc]
         answer = await self.session.exchange(method, url, headers=headers, body=body)
         token: Mapping[str, Any] = self.parse_response_token(_TokenResponse(answer))
         return token
+
+
+def basic_credential(till: str, password: str) -> str:
+    """Make the Authorization header of the gateway's basic authentication, `till:md5(password)`."""
+    auth = ClientAuth(till, basic_password(password), STANDARD)
+    _, headers, _ = auth.prepare("GET", "", {}, "")
+    return str(headers["Authorization"])
 
 
 class OAuthTokenEndpoint:

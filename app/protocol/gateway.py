@@ -4,7 +4,6 @@ Rules are the gateway documentation's, and its gaps: where it does not say wheth
 HTTP status or inside a body, both are understood.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -85,10 +84,9 @@ class BadgesEndpoint:
         return GatewayRequest(url=url, headers=headers)
 
 
-def basic_credential(user: str, password: str) -> str:
-    """Make the gateway's form of basic authentication: base64 of `till:md5(password)`."""
-    digest = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
-    return "Basic " + base64.b64encode(f"{user}:{digest}".encode("latin-1")).decode()
+def basic_password(password: str) -> str:
+    """Make what the gateway takes for a password in basic authentication: its MD5, in hex."""
+    return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
 
 
 def interpret(answer: RawAnswer, query: BadgesQuery, *, now: float) -> GatewayAnswer:

@@ -13,11 +13,27 @@ from app.protocol.normalise import normalise_badge, total_items
 
 A = "https://a.example/a.png"
 B = "https://b.example/b.png"
-FIELDS = (
-    "name description badgeMetaId badgeType badgeGroupId badgeGroupName badgeRank createdOn "
-    "lastUpdatedOn images badgeStatus lastEarnedOn lastEarnEventDate startsOn expiresOn earnCount "
-    "ownership issueStatus active"
-).split()
+FIELDS = [
+    "name",
+    "description",
+    "badgeMetaId",
+    "badgeType",
+    "badgeGroupId",
+    "badgeGroupName",
+    "badgeRank",
+    "createdOn",
+    "lastUpdatedOn",
+    "images",
+    "badgeStatus",
+    "lastEarnedOn",
+    "lastEarnEventDate",
+    "startsOn",
+    "expiresOn",
+    "earnCount",
+    "ownership",
+    "issueStatus",
+    "active",
+]
 TEXTS = st.text(st.characters(codec=None, categories=None), max_size=8)
 URLS = st.sampled_from(
     ["https://a.example/", "HTTP://b", "http://[", "https://\ud800", "javascript:"]
@@ -29,7 +45,16 @@ JSON = st.recursive(
         | st.dictionaries(
             TEXTS
             | st.sampled_from(
-                "url tag name restrictedToOwners claims ownerType referenceId isActive".split()
+                [
+                    "url",
+                    "tag",
+                    "name",
+                    "restrictedToOwners",
+                    "claims",
+                    "ownerType",
+                    "referenceId",
+                    "isActive",
+                ]
             ),
             inner,
             max_size=4,

@@ -1,4 +1,4 @@
-"""An issuer's keys: at hand, refreshed behind, kept through an outage, never asked for in a storm."""
+"""An issuer's keys: at hand, refreshed behind, kept through an outage, not fetched in storms."""
 
 import asyncio
 import json
