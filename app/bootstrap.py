@@ -28,17 +28,20 @@ from app.protocol.credentials import IssuerRules
 from app.protocol.entries import EntryKeys
 from app.protocol.gateway import BadgesEndpoint
 from app.services.authentication import Authenticator, Issuer
-from app.services.badges import BadgesReader
+from app.services.badges import BadgesReader, Patience
 from app.services.credentials import (
     Credential,
     FixedCredential,
     GatewayCredentials,
     TokenCredentials,
 )
+from app.services.fills import Filler
+from app.services.fleet_lock import FleetLock
 from app.services.gateway import BadgesGateway
 from app.services.issuer_keys import IssuerKeys
 from app.services.ports import Clock, EntryStore, Observer
 from app.services.readiness import Readiness
+from app.services.shelf import Shelf
 from app.settings import Fault, GatewaySettings, IdentitySettings, Settings, SettingsError
 from app.web.application import application
 from app.web.badges import badges_handler
@@ -80,7 +83,9 @@ async def running(
         credentials = _credentials(settings.gateway, transport, tools)
         issuers = await _issuers(settings.identity, tools)
         keys = _entry_keys(settings)
-        reader = await _reader(settings, transport, credentials, keys, tools)
+        store = _store(settings, tools)
+        gateway = _gateway(settings.gateway, transport, credentials, tools)
+        reader = _reader(settings, store, gateway, keys, tools)
         readiness = Readiness(credentials=credentials)
         attempts = [credentials.current, *(issuer.keys.current for issuer in issuers)]
         warming = asyncio.create_task(readiness.warm_up(attempts))
@@ -180,7 +185,7 @@ def _entry_keys(settings: Settings) -> EntryKeys:
     )
 
 
-async def _store(settings: Settings, tools: _Tools) -> EntryStore:
+def _store(settings: Settings, tools: _Tools) -> EntryStore:
     url, timeout = settings.cache.url.get_secret_value(), settings.cache.timeout
     if url == "memory://":
         return MemoryStore(clock=tools.clock)
@@ -189,41 +194,58 @@ async def _store(settings: Settings, tools: _Tools) -> EntryStore:
         raise SettingsError((Fault("cache.url", problem),))
     redis = connect(url, timeout=timeout)
     tools.stack.push_async_callback(redis.aclose)
-    return RedisStore(redis, timeout=timeout)
+    store = RedisStore(redis, timeout=timeout)
+    tools.stack.push_async_callback(store.close)
+    return store
 
 
-async def _reader(
-    settings: Settings,
+def _gateway(
+    settings: GatewaySettings,
     transport: HttpTransport,
     credentials: GatewayCredentials,
-    keys: EntryKeys,
     tools: _Tools,
-) -> BadgesReader:
-    attribution = settings.gateway.attribution
+) -> BadgesGateway:
+    attribution = settings.attribution
     names = {"TYPE": attribution.type, "CODE": attribution.code}
     endpoint = BadgesEndpoint(
-        base_url=settings.gateway.base_url,
+        base_url=settings.base_url,
         attribution={
             f"X-CAP-API-ATTRIBUTION-ENTITY-{name}": value for name, value in names.items() if value
         },
     )
-    reader = BadgesReader(
-        store=await _store(settings, tools),
-        keys=keys,
-        gateway=BadgesGateway(
-            endpoint=endpoint, transport=transport, credentials=credentials, clock=tools.clock
-        ),
-        policy=FreshnessPolicy(
-            fresh_for=settings.cache.fresh_for,
-            stale_for=settings.cache.stale_for,
-            missing_for=settings.cache.missing_for,
-        ),
-        deadline=settings.gateway.timeout,
+    return BadgesGateway(
+        endpoint=endpoint, transport=transport, credentials=credentials, clock=tools.clock
+    )
+
+
+def _reader(
+    settings: Settings, store: EntryStore, gateway: BadgesGateway, keys: EntryKeys, tools: _Tools
+) -> BadgesReader:
+    cache, waits = settings.cache, settings.gateway
+    policy = FreshnessPolicy(
+        fresh_for=cache.fresh_for,
+        revalidate_for=cache.revalidate_for,
+        stale_for=cache.stale_for,
+        missing_for=cache.missing_for,
+    )
+    shelf = Shelf(store=store, policy=policy, clock=tools.clock, observer=tools.observer)
+    filler = Filler(
+        shelf=shelf,
+        lock=FleetLock(store),
+        gateway=gateway,
+        deadline=waits.timeout,
         clock=tools.clock,
         observer=tools.observer,
     )
-    tools.stack.push_async_callback(reader.close)
-    return reader
+    tools.stack.push_async_callback(filler.close)
+    return BadgesReader(
+        keys=keys,
+        shelf=shelf,
+        filler=filler,
+        policy=policy,
+        patience=Patience(deadline=waits.timeout, soft_timeout=waits.soft_timeout),
+        clock=tools.clock,
+    )
 
 
 async def _listen(

@@ -66,7 +66,7 @@ class IssuerDocuments:
         document = await self._get(url, revalidate=revalidate)
         try:
             found: Any = msgspec.json.decode(document.body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise KeysUnavailableError from error
         jwks_url = found.get("jwks_uri") if isinstance(found, dict) else None
         if not isinstance(jwks_url, str) or found.get("issuer") != self._issuer:

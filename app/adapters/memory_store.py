@@ -2,41 +2,90 @@
 
 from collections import OrderedDict
 
-from app.services.ports import Clock
+from app.domain.epochs import invalidated, new_epoch
+from app.protocol.entries import MAX_STAMP_LEAD, STAMP_BYTES
+from app.services.ports import Clock, HeldEpoch, Reading
 
 _MAX_BYTES = 64 * 1024 * 1024
 
 
 class MemoryStore:
-    """Keeps at most `max_bytes` of entries (names included); the least recently used give way."""
+    """Keeps at most `max_bytes` (names included); the least recently used gives way."""
 
     def __init__(self, *, clock: Clock, max_bytes: int = _MAX_BYTES) -> None:
         self._clock = clock
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
 
-    async def get(self, name: str) -> bytes | None:
-        """Return the content of that name, None if there is none or its time is over."""
-        found = self._entries.get(name)
+    async def read(self, name: str, epoch_name: str) -> Reading:
+        """Read an entry together with its epoch."""
+        return Reading(self._get(name), self._get(epoch_name))
+
+    async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
+        """Return the epoch in force: the one proposed if there was none."""
+        epoch = self._get(epoch_name)
+        if epoch is None:
+            self._put(epoch_name, proposed, ttl)
+        return epoch or proposed
+
+    async def change_epoch(self, epoch_name: str, *, erase: bool, ttl: float) -> None:
+        """Put a new epoch in place."""
+        epoch = new_epoch() if erase else invalidated(self._get(epoch_name))
+        self._put(epoch_name, epoch, ttl)
+
+    async def write(self, name: str, content: bytes, *, ttl: float, epoch: HeldEpoch) -> bool:
+        """Keep a content if its epoch is in force and no newer version is there."""
+        old = self._get(name)
+        newer = old is not None and 0 < _stamp(old) - _stamp(content) < MAX_STAMP_LEAD
+        if newer or self._get(epoch.name) != epoch.value:
+            return False
+        self._put(name, content, ttl)
+        self._put(epoch.name, epoch.value, epoch.ttl)
+        return True
+
+    async def hold(self, name: str, owner: bytes, *, ttl: float) -> bool:
+        """Take a lock, or hold it longer."""
+        if self._get(name) not in (None, owner):
+            return False
+        self._put(name, owner, ttl)
+        return True
+
+    async def release(self, name: str, owner: bytes) -> None:
+        """Give a lock up."""
+        if self._get(name) == owner:
+            self._drop(name)
+
+    async def count(self, name: str, *, window: float) -> int:
+        """Count one more under a name."""
+        number = int(self._get(name) or 0) + 1
+        expires_at = self._held[name][1] if number > 1 else self._clock() + window
+        self._put(name, b"%d" % number, expires_at - self._clock())
+        return number
+
+    def _get(self, name: str) -> bytes | None:
+        found = self._held.get(name)
         if found is None:
             return None
         content, expires_at = found
         if self._clock() >= expires_at:
             self._drop(name)
             return None
-        self._entries.move_to_end(name)
+        self._held.move_to_end(name)
         return content
 
-    async def put(self, name: str, content: bytes, *, ttl: float) -> None:
-        """Keep a content for `ttl` seconds, making room if there is none."""
-        if name in self._entries:
+    def _put(self, name: str, content: bytes, ttl: float) -> None:
+        if name in self._held:
             self._drop(name)
-        self._entries[name] = (content, self._clock() + ttl)
+        self._held[name] = (content, self._clock() + ttl)
         self._bytes += len(name) + len(content)
         while self._bytes > self._max_bytes:
-            self._drop(next(iter(self._entries)))
+            self._drop(next(iter(self._held)))
 
     def _drop(self, name: str) -> None:
-        content, _ = self._entries.pop(name)
+        content, _ = self._held.pop(name)
         self._bytes -= len(name) + len(content)
+
+
+def _stamp(content: bytes) -> int:
+    return int(content[:STAMP_BYTES])

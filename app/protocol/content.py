@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain.badges import BadgesPage
 from app.domain.query import BadgesQuery
+from app.protocol import instants
 from app.protocol.query import MAX_PAGE, canonical_query
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -36,6 +37,18 @@ def compress(body: bytes) -> bytes:
 def decompress(body: bytes) -> bytes:
     """Undo `compress`, for the rare client that refuses gzip."""
     return zlib.decompress(body, wbits=_GZIP)
+
+
+def next_turn(page: BadgesPage, *, after: float) -> float | None:
+    """Find when the first badge of a page starts or expires after a time (seconds since 1970).
+
+    The texts all have one form, so that they can be compared as they are.
+    """
+    earliest = instants.to_text(int(after * 1000))
+    turns = (turn for badge in page.badges for turn in (badge.starts_at, badge.expires_at))
+    text = min((turn for turn in turns if turn is not None and turn > earliest), default=None)
+    instant = None if text is None else instants.from_text(text)
+    return None if instant is None else instant / 1000
 
 
 def link_header(page: BadgesPage, query: BadgesQuery) -> str:

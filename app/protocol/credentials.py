@@ -124,7 +124,7 @@ def read_key_set(document: bytes) -> KeySet:
     """
     try:
         raw = msgspec.json.decode(document)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
     items = raw.get("keys") if isinstance(raw, dict) else None
     if not isinstance(items, list):

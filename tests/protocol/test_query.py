@@ -415,7 +415,7 @@ def test_a_canonical_query_names_what_is_asked() -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(HOSTILE)
 @example("name=\ud800")
 @example("\udcff=%\ud800")

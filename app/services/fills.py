@@ -1,0 +1,203 @@
+"""Filling the cache: one fetch per entry and epoch, in the process and in the fleet."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.domain.failures import Failure, GatewayError
+from app.domain.identity import Customer
+from app.domain.query import BadgesQuery
+from app.protocol.content import compress, digest, encode_page, link_header, next_turn
+from app.protocol.entries import Entry, EntryKey
+from app.protocol.gateway import GatewayAnswer
+from app.services.fleet_lock import FleetLock
+from app.services.flights import Flights
+from app.services.ports import Clock, HeldEpoch, Observer
+from app.services.shelf import LookUp, Shelf
+
+COOL_DOWN = 2.0
+_MAX_COOLING = 10_000
+_POLL_EVERY = 0.025
+_LONGEST_POLL = 0.2
+
+
+class Gateway(Protocol):
+    """Where badges come from."""
+
+    async def fetch(self, customer: Customer, query: BadgesQuery) -> GatewayAnswer:
+        """Fetch a customer's badges, or raise `GatewayError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a caller wants: whose badges, which, where they are kept, and what was there."""
+
+    customer: Customer
+    query: BadgesQuery
+    key: EntryKey
+    found: LookUp
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The outcome of a flight: the entry, and whether it is in the store."""
+
+    entry: Entry
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Cooling:
+    """A fetch that failed, and until when it is not tried again."""
+
+    error: GatewayError
+    until: float
+
+
+Flight = tuple[str, bytes | None]
+
+
+class Filler:
+    """Fetches entries from the gateway and keeps them. `deadline` bounds a fetch, in seconds.
+
+    A flight is named by the entry *and* the epoch that its caller has just read: who reads a newer
+    epoch never joins a fetch that began before it. After a failure the entry cools down: for
+    `COOL_DOWN` seconds callers are told of that failure, and the gateway is left alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        lock: FleetLock,
+        gateway: Gateway,
+        deadline: float,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._shelf = shelf
+        self._lock = lock
+        self._gateway = gateway
+        self._deadline = deadline
+        self._clock = clock
+        self._observer = observer
+        self._flights: Flights[Flight, Filled] = Flights()
+        self._cooling: OrderedDict[str, _Cooling] = OrderedDict()
+
+    def under_way(self, wanted: Wanted) -> bool:
+        """Whether a flight that this caller would join is in the air."""
+        return _flight(wanted) in self._flights
+
+    def cools_down(self, wanted: Wanted) -> GatewayError | None:
+        """Return the failure that keeps the gateway from being asked now, if there is one."""
+        cooling = self._cooling.get(wanted.key.name)
+        return cooling.error if cooling is not None and self._clock() < cooling.until else None
+
+    def launch(self, wanted: Wanted) -> None:
+        """Fetch behind: nobody waits for it."""
+        if self.cools_down(wanted) is None:
+            self._flights.launch(_flight(wanted), lambda: self._fly(wanted))
+
+    async def join(self, wanted: Wanted) -> Filled:
+        """Wait for the fetch.
+
+        Raises:
+            GatewayError: it failed, now or within the cool-down.
+
+        """
+        error = self.cools_down(wanted)
+        if error is not None:
+            raise error
+        return await self._flights.join(_flight(wanted), lambda: self._fly(wanted))
+
+    async def close(self) -> None:
+        """End all fetches that are under way."""
+        await self._flights.close()
+
+    async def _fly(self, wanted: Wanted) -> Filled:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._fill(wanted)
+        except (GatewayError, TimeoutError) as error:
+            failure = as_gateway_error(error)
+            self._cool_down(wanted.key.name, failure)
+            raise failure from error
+
+    async def _fill(self, wanted: Wanted) -> Filled:
+        epoch = await self._shelf.epoch(wanted.found, wanted.key)
+        if epoch is None:
+            return await self._fetch(wanted, None)
+        delays = _delays()
+        while True:
+            async with self._lock.attempt(f"{wanted.key.name}:{epoch.value.hex()}") as ours:
+                if ours:
+                    return await self._by_another(wanted, epoch) or await self._fetch(wanted, epoch)
+            await asyncio.sleep(next(delays))
+            filled = await self._by_another(wanted, epoch)
+            if filled is not None:
+                return filled
+
+    async def _by_another(self, wanted: Wanted, epoch: HeldEpoch) -> Filled | None:
+        """Return what another process has filled in since this caller looked."""
+        found = await self._shelf.look_up(wanted.key)
+        before = wanted.found.entry
+        if found.entry is None or found.entry.epoch != epoch.value:
+            return None
+        newer = before is None or found.entry.fetched_at > before.fetched_at
+        return Filled(found.entry, stored=True) if newer else None
+
+    async def _fetch(self, wanted: Wanted, epoch: HeldEpoch | None) -> Filled:
+        began = self._clock()
+        held = b"" if epoch is None else epoch.value
+        try:
+            answer = await self._gateway.fetch(wanted.customer, wanted.query)
+        except GatewayError as error:
+            self._observer.gateway_failed(error)
+            if error.failure is not Failure.CUSTOMER_UNKNOWN:
+                raise
+            entry = Entry(began, held, None)
+        else:
+            self._observer.gateway_answered(
+                request_id=answer.request_id, left_out=answer.left_out, warnings=answer.warnings
+            )
+            entry = _entry(answer, wanted.query, began, held)
+        return Filled(entry, await self._shelf.keep(wanted.key, entry, epoch))
+
+    def _cool_down(self, name: str, error: GatewayError) -> None:
+        self._cooling[name] = _Cooling(error, self._clock() + COOL_DOWN)
+        while len(self._cooling) > _MAX_COOLING:
+            self._cooling.popitem(last=False)
+
+
+def as_gateway_error(error: GatewayError | TimeoutError) -> GatewayError:
+    """Say of a deadline that passed what it means at the gateway."""
+    return error if isinstance(error, GatewayError) else GatewayError(Failure.TIMEOUT)
+
+
+def _flight(wanted: Wanted) -> Flight:
+    return wanted.key.name, wanted.found.epoch
+
+
+def _entry(answer: GatewayAnswer, query: BadgesQuery, fetched_at: float, epoch: bytes) -> Entry:
+    """Make the entry of an answer: encoded, digested and compressed here and never again."""
+    body = encode_page(answer.page)
+    return Entry(
+        fetched_at=fetched_at,
+        epoch=epoch,
+        body=compress(body),
+        digest=digest(body),
+        link=link_header(answer.page, query),
+        turns_at=next_turn(answer.page, after=fetched_at),
+    )
+
+
+def _delays() -> Iterator[float]:
+    """Yield the waits between looks for another's fill, growing, with jitter, in seconds."""
+    delay = _POLL_EVERY
+    while True:
+        yield delay * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, hides nothing
+        delay = min(delay * 1.5, _LONGEST_POLL)
