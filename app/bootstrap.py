@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import ClientSession, web
+from aiohttp.typedefs import Handler
 from structlog.typing import FilteringBoundLogger
 
 from app.adapters.gateway_transport import HttpTransport
@@ -38,14 +39,23 @@ from app.services.credentials import (
 from app.services.fills import Filler
 from app.services.fleet_lock import FleetLock
 from app.services.gateway import BadgesGateway
+from app.services.invalidation import Invalidator
 from app.services.issuer_keys import IssuerKeys
 from app.services.ports import Clock, EntryStore, Observer
 from app.services.readiness import Readiness
 from app.services.shelf import Shelf
-from app.settings import Fault, GatewaySettings, IdentitySettings, Settings, SettingsError
+from app.settings import (
+    CacheSettings,
+    Fault,
+    GatewaySettings,
+    IdentitySettings,
+    Settings,
+    SettingsError,
+)
 from app.web.application import application
 from app.web.badges import badges_handler
 from app.web.health import live_handler, ready_handler
+from app.web.invalidation import invalidation_handler, webhook_handler
 from app.web.server import listening
 
 
@@ -85,18 +95,45 @@ async def running(
         keys = _entry_keys(settings)
         store = _store(settings, tools)
         gateway = _gateway(settings.gateway, transport, credentials, tools)
-        reader = _reader(settings, store, gateway, keys, tools)
+        policy = _policy(settings.cache)
+        shelf = Shelf(store=store, policy=policy, clock=clock, observer=tools.observer)
+        filler = Filler(
+            shelf=shelf,
+            lock=FleetLock(store),
+            gateway=gateway,
+            deadline=settings.gateway.timeout,
+            clock=clock,
+            observer=tools.observer,
+        )
+        stack.push_async_callback(filler.close)
+        reader = BadgesReader(
+            keys=keys,
+            shelf=shelf,
+            filler=filler,
+            policy=policy,
+            patience=Patience(
+                deadline=settings.gateway.timeout, soft_timeout=settings.gateway.soft_timeout
+            ),
+            clock=clock,
+        )
         readiness = Readiness(credentials=credentials)
         attempts = [credentials.current, *(issuer.keys.current for issuer in issuers)]
         warming = asyncio.create_task(readiness.warm_up(attempts))
         stack.push_async_callback(_end, warming)
 
-        health = [("/livez", live_handler()), ("/readyz", ready_handler(readiness))]
+        health = {"/livez": live_handler(), "/readyz": ready_handler(readiness)}
         badges = badges_handler(
             authenticator=Authenticator(issuers=issuers, clock=clock), reader=reader, keys=keys
         )
-        public = application(logger, [("/me/badges", badges), *health])
-        admin = application(logger, health)
+        invalidator = Invalidator(store=store, keys=keys, shelf=shelf, observer=tools.observer)
+        public = application(
+            logger, reads={"/me/badges": badges, **health}, writes=_webhook(settings, invalidator)
+        )
+        admin_token = settings.server.admin_token
+        invalidate = invalidation_handler(
+            invalidator, token=admin_token.get_secret_value() if admin_token else None
+        )
+        admin = application(logger, reads=health, writes={"/cache/invalidate": invalidate})
         yield await _listen(settings, logger, stack, public, admin)
 
 
@@ -218,34 +255,25 @@ def _gateway(
     )
 
 
-def _reader(
-    settings: Settings, store: EntryStore, gateway: BadgesGateway, keys: EntryKeys, tools: _Tools
-) -> BadgesReader:
-    cache, waits = settings.cache, settings.gateway
-    policy = FreshnessPolicy(
-        fresh_for=cache.fresh_for,
-        revalidate_for=cache.revalidate_for,
-        stale_for=cache.stale_for,
-        missing_for=cache.missing_for,
+def _policy(settings: CacheSettings) -> FreshnessPolicy:
+    return FreshnessPolicy(
+        fresh_for=settings.fresh_for,
+        revalidate_for=settings.revalidate_for,
+        stale_for=settings.stale_for,
+        missing_for=settings.missing_for,
     )
-    shelf = Shelf(store=store, policy=policy, clock=tools.clock, observer=tools.observer)
-    filler = Filler(
-        shelf=shelf,
-        lock=FleetLock(store),
-        gateway=gateway,
-        deadline=waits.timeout,
-        clock=tools.clock,
-        observer=tools.observer,
+
+
+def _webhook(settings: Settings, invalidator: Invalidator) -> dict[str, Handler]:
+    """Make the route of the webhook; without a secret there is none."""
+    if not settings.webhook.secret:
+        return {}
+    handler = webhook_handler(
+        invalidator,
+        header=settings.webhook.header,
+        secrets=[secret.get_secret_value() for secret in settings.webhook.secret],
     )
-    tools.stack.push_async_callback(filler.close)
-    return BadgesReader(
-        keys=keys,
-        shelf=shelf,
-        filler=filler,
-        policy=policy,
-        patience=Patience(deadline=waits.timeout, soft_timeout=waits.soft_timeout),
-        clock=tools.clock,
-    )
+    return {"/webhooks/loyalty": handler}
 
 
 async def _listen(

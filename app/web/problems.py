@@ -18,6 +18,7 @@ from app.domain.identity import (
     NoCustomerIdentityError,
 )
 from app.domain.query import InvalidQueryError, QueryFault
+from app.services.ports import StoreUnavailableError
 
 REALM = "badges"
 _DEFAULT_PAUSE = 5.0
@@ -98,6 +99,12 @@ PROBLEMS: Mapping[str, Problem] = {
             "The loyalty programme can't be asked now. Try again after Retry-After.",
         ),
         Problem(
+            "cache-unavailable",
+            503,
+            "Cache unavailable",
+            "What is kept can't be invalidated now. Try again after Retry-After.",
+        ),
+        Problem(
             "identity-unavailable",
             503,
             "Identity unavailable",
@@ -165,6 +172,8 @@ def _own_answer(error: Exception) -> Answer | None:
             return Answer("invalid-query", {}, {"errors": [_fault(f) for f in error.faults]})
         case GatewayError():
             return _gateway_answer(error)
+        case StoreUnavailableError():
+            return Answer("cache-unavailable", _pause(None), {})
     return None
 
 

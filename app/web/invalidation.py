@@ -1,0 +1,71 @@
+"""Telling the cache that something changed: by the gateway's webhook, or by an operator."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from app.domain.identity import Customer, Identifier, InvalidCredentialError, MissingCredentialError
+from app.protocol.events import MalformedEventError, read_event
+from app.services.invalidation import Invalidator
+from app.web.envelope import JOURNEY
+from app.web.problems import ProblemError
+
+
+class _Invalidation(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /cache/invalidate`."""
+
+    identifier: Literal["customerId", "email", "mobile", "externalId", "cardNumber"]
+    value: str
+    erase: bool = False
+
+
+_decode = msgspec.json.Decoder(_Invalidation).decode
+
+
+def webhook_handler(invalidator: Invalidator, *, header: str, secrets: Sequence[str]) -> Handler:
+    """Make the handler of `POST /webhooks/loyalty`, for requests that show one of the secrets."""
+
+    async def receive(request: web.Request) -> web.Response:
+        _check(request.headers.getall(header, ()), secrets)
+        try:
+            event = read_event(await request.read())
+        except MalformedEventError:
+            raise ProblemError("bad-request") from None
+        journey = request[JOURNEY]
+        journey.facts["webhook"] = "ignored" if not event.concerns_us else "taken"
+        journey.facts["customers"] = len(event.customers)
+        await invalidator.invalidate(event.customers, erase=False)
+        return web.Response(status=204)
+
+    return receive
+
+
+def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Handler:
+    """Make the handler of `POST /cache/invalidate`; `token` is the admin port's, if it has one."""
+
+    async def invalidate(request: web.Request) -> web.Response:
+        if token is not None:
+            _check(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
+        try:
+            wanted = _decode(await request.read())
+        except (ValueError, RecursionError):
+            raise ProblemError("bad-request") from None
+        customer = Customer(Identifier(wanted.identifier), wanted.value)
+        await invalidator.invalidate([customer], erase=wanted.erase)
+        return web.Response(status=204)
+
+    return invalidate
+
+
+def _check(given: Sequence[str], secrets: Sequence[str]) -> None:
+    """Compare a header with every secret, in constant time."""
+    if not given:
+        raise MissingCredentialError
+    shown = given[0].encode("utf-8", "surrogateescape")
+    equal = [hmac.compare_digest(shown, secret.encode()) for secret in secrets]
+    if len(given) > 1 or not any(equal):
+        raise InvalidCredentialError("shared secret")
