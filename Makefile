@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format setup lock clean
+.PHONY: help run test bench lint format setup lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.sandbox  ## the service with a stand-in gateway, identity provider
 
 test: $(VENV)/.develop  ## the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.develop  ## what a read of the cache costs, as ratios within one run
+	@PYTHONPATH=. $(BIN)/python tests/bench/reads.py $(ARGS)
 
 lint: $(VENV)/.develop  ## formatting, lint, types, layering
 	@$(BIN)/ruff format --check .

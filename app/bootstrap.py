@@ -16,7 +16,8 @@ from app.adapters.http import client_session
 from app.adapters.key_documents import IssuerDocuments, document_session
 from app.adapters.memory_store import MemoryStore
 from app.adapters.observer import LogObserver
-from app.adapters.redis_store import RedisStore, connect
+from app.adapters.redis_connections import connect
+from app.adapters.redis_store import RedisStore
 from app.adapters.token_endpoint import (
     CAPILLARY,
     STANDARD,
@@ -46,11 +47,9 @@ from app.services.readiness import Readiness
 from app.services.shelf import Shelf
 from app.settings import (
     CacheSettings,
-    Fault,
     GatewaySettings,
     IdentitySettings,
     Settings,
-    SettingsError,
 )
 from app.web.application import application
 from app.web.badges import badges_handler
@@ -83,7 +82,7 @@ async def running(
     """Run the service; on leaving, everything is closed in the opposite order of its making.
 
     Raises:
-        OSError: an address to listen on can't be had.
+        ListenError: an address to listen on can't be had.
 
     """
     async with AsyncExitStack() as stack:
@@ -93,7 +92,7 @@ async def running(
         credentials = _credentials(settings.gateway, transport, tools)
         issuers = await _issuers(settings.identity, tools)
         keys = _entry_keys(settings)
-        store = _store(settings, tools)
+        store = await _store(settings.cache, tools)
         gateway = _gateway(settings.gateway, transport, credentials, tools)
         policy = _policy(settings.cache)
         shelf = Shelf(store=store, policy=policy, clock=clock, observer=tools.observer)
@@ -155,7 +154,7 @@ def _credentials(
     secret = settings.client_secret.get_secret_value()
     if settings.auth == "basic" or settings.token_url is None:
         value = basic_credential(settings.client_id, secret)
-        return FixedCredential(Credential("Authorization", value))
+        return FixedCredential(Credential("Authorization", value), clock=tools.clock)
     capillary = settings.auth == "capillary"
     credentials = TokenCredentials(
         endpoint=OAuthTokenEndpoint(
@@ -222,16 +221,12 @@ def _entry_keys(settings: Settings) -> EntryKeys:
     )
 
 
-def _store(settings: Settings, tools: _Tools) -> EntryStore:
-    url, timeout = settings.cache.url.get_secret_value(), settings.cache.timeout
+async def _store(settings: CacheSettings, tools: _Tools) -> EntryStore:
+    url = settings.url.get_secret_value()
     if url == "memory://":
         return MemoryStore(clock=tools.clock)
-    if not url.startswith(("redis://", "rediss://")):
-        problem = "redis+sentinel:// and redis+cluster:// are not supported by this version"
-        raise SettingsError((Fault("cache.url", problem),))
-    redis = connect(url, timeout=timeout)
-    tools.stack.push_async_callback(redis.aclose)
-    store = RedisStore(redis, timeout=timeout)
+    redis = await tools.stack.enter_async_context(connect(url, timeout=settings.timeout))
+    store = RedisStore(redis, timeout=settings.timeout)
     tools.stack.push_async_callback(store.close)
     return store
 

@@ -9,7 +9,8 @@ from structlog.typing import FilteringBoundLogger
 
 from app.adapters.logs import adopt_standard_logging, make_logger
 from app.bootstrap import running
-from app.settings import Settings, SettingsError
+from app.settings import Settings
+from app.web.server import ListenError
 
 
 def serve(settings: Settings) -> int:
@@ -19,11 +20,8 @@ def serve(settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(settings, logger))
-    except SettingsError as error:
-        sys.stderr.write(f"The configuration has faults:\n{error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"server: can't listen: {error.strerror}\n")
+    except ListenError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

@@ -249,6 +249,23 @@ async def test_wrong_credentials(house: House, overrides: dict[str, str]) -> Non
     assert house.events("token_failed")[0]["failure"] == "credentials-refused"
 
 
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize("path", ["/v3/oauth/token/generate", "/oauth/token"])
+async def test_a_failing_token_endpoint(house: House, path: str, status: int) -> None:
+    """Without a token a stale entry is served, else a 5xx of the table; never a fault of ours."""
+    service = await house.start(
+        BFF_GATEWAY__AUTH="capillary" if path.startswith("/v3") else "client_credentials",
+        BFF_GATEWAY__TOKEN_URL=str(house.gateway_server.make_url(path)),
+    )
+    await service.get()
+    house.clock.advance(400)
+    house.gateway.token_behaviour = answering(status, PAGE)
+
+    assert (await service.get()).cache.endswith("detail=stale-if-error")
+    assert (await service.get("/me/badges?size=1")).status in (502, 503)
+    assert house.events("token_failed")
+
+
 @pytest.mark.parametrize("auth", ["capillary", "client_credentials", "basic"])
 async def test_all_forms_of_authentication(house: House, auth: str) -> None:
     """Each form opens the gateway, by the header that it wants."""

@@ -7,14 +7,16 @@ next tick and costs nothing worth having.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.services.ports import Reading, StoreUnavailableError
+from app.services.ports import Reading
 
 Names = tuple[str, str]
-Fetch = Callable[[Sequence[str]], Awaitable[Sequence[bytes | None]]]
+Fetch = Callable[[Sequence[Names]], Awaitable[Sequence[bytes | None]]]
 
 
 class BatchedReads:
     """Collects reads of entries and epochs, and fetches those of a tick at once.
+
+    `fetch` returns two values for each pair of names: the entry's and the epoch's.
 
     Equal reads share one answer. A read joins only a batch that was not yet sent: what is answered
     was in the store after the read was asked for. A cancelled reader disturbs nobody.
@@ -45,10 +47,10 @@ class BatchedReads:
         batch.add_done_callback(self._batches.discard)
 
     async def _answer(self, waiting: dict[Names, list[asyncio.Future[Reading]]]) -> None:
-        names = [name for pair in waiting for name in pair]
         try:
-            values = await self._fetch(names)
-        except StoreUnavailableError as error:
+            values = await self._fetch(tuple(waiting))
+        # Whatever it is, nobody must be left waiting.
+        except Exception as error:  # noqa: BLE001
             for waiter in (waiter for waiters in waiting.values() for waiter in waiters):
                 if not waiter.done():
                     waiter.set_exception(error)

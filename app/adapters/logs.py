@@ -8,8 +8,9 @@ never its text or the values of variables, since those hold what callers and mac
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 import structlog
@@ -35,7 +36,7 @@ def make_logger(
         _json if log_format == "json" else _console,
     ]
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.BytesLogger(stream),
+        structlog.BytesLogger(cast("BinaryIO", _Lenient(stream))),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
@@ -45,6 +46,21 @@ def make_logger(
 def adopt_standard_logging(logger: FilteringBoundLogger) -> None:
     """Send the records of libraries, from warnings up, through our logger."""
     logging.basicConfig(handlers=[_Adopted(logger)], level=logging.WARNING, force=True)
+
+
+class _Lenient:
+    """A stream that loses what can't be written: a log that is gone must not fail a request."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Adopted(logging.Handler):

@@ -2,23 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
+from redis.asyncio import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
-from app.adapters.batches import BatchedReads
+from app.adapters.batches import BatchedReads, Names
 from app.adapters.breaker import Breaker
+from app.adapters.redis_connections import Client
 from app.domain.epochs import new_epoch
 from app.protocol.entries import MAX_STAMP_LEAD, STAMP_BYTES
 from app.services.ports import HeldEpoch, Reading, StoreUnavailableError
 
-_MAX_CONNECTIONS = 512
 T = TypeVar("T")
+_OUTAGES = (RedisError, RedisClusterException, OSError)
 
 # A fill is kept only under the epoch that it was begun with, and never in place of a newer one,
 # unless that one is of a future that only a wrong clock can have seen.
@@ -53,31 +51,19 @@ return number
 """
 
 
-def connect(url: str, *, timeout: float) -> Redis:
-    """Make a client that gives up after `timeout` seconds and never retries on its own.
-
-    Maintenance notifications stay off: while they are on, redis-py does not check a pooled
-    connection for unread replies, and one that is left over becomes the answer to the next command.
-    """
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),
-        max_connections=_MAX_CONNECTIONS,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-
-
 class RedisStore:
-    """Keeps entries and epochs as strings with an expiry. `timeout` bounds each operation.
+    """Keeps entries and epochs as strings with an expiry.
 
-    After a few failures in a row a circuit breaker spares requests the wait.
+    Nobody waits longer than `timeout` seconds; after a few failures in a row a circuit breaker
+    spares requests the wait. Commands are never cancelled: one that is late ends by itself, so that
+    no reply of it is left over on its connection, and a connection that takes long to make is there
+    for those who come later.
     """
 
-    def __init__(self, redis: Redis, *, timeout: float) -> None:
+    def __init__(self, redis: Client, *, timeout: float) -> None:
         self._redis = redis
         self._timeout = timeout
+        self._commands: set[asyncio.Task[Any]] = set()
         self._breaker = Breaker(timer=time.monotonic)
         self._reads = BatchedReads(self._fetch)
         self._write = redis.register_script(_WRITE)
@@ -93,7 +79,7 @@ class RedisStore:
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
         """Return the epoch in force: the one proposed if there was none."""
         command = self._redis.set(epoch_name, proposed, px=_milliseconds(ttl), nx=True, get=True)
-        return cast("bytes | None", await self._guarded(command)) or proposed
+        return cast("bytes | None", await self._guarded(_as_coroutine(command))) or proposed
 
     async def change_epoch(self, epoch_name: str, *, erase: bool, ttl: float) -> None:
         """Put a new epoch in place."""
@@ -118,38 +104,55 @@ class RedisStore:
         return int(await self._guarded(self._count([name], [_milliseconds(window)])))
 
     async def close(self) -> None:
-        """Wait for reads under way; the client is closed by who made it."""
+        """Wait for reads under way, and end what is late; the client is closed by its owner."""
         await self._reads.close()
+        for command in self._commands:
+            command.cancel()
+        await asyncio.gather(*self._commands, return_exceptions=True)
 
-    async def _fetch(self, names: Sequence[str]) -> Sequence[bytes | None]:
-        return cast("list[bytes | None]", await self._guarded(self._redis.mget(names)))
+    async def _fetch(self, names: Sequence[Names]) -> Sequence[bytes | None]:
+        return cast("list[bytes | None]", await self._guarded(self._read_all(names)))
 
-    async def _guarded(self, command: Awaitable[Any]) -> Any:  # noqa: ANN401 - as redis-py's
-        """Wait for a command's answer, unless the circuit is open.
+    async def _read_all(self, names: Sequence[Names]) -> list[bytes | None]:
+        """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
+        if not isinstance(self._redis, RedisCluster):
+            flat = [name for pair in names for name in pair]
+            return cast("list[bytes | None]", await self._redis.mget(flat))
+        pipeline = self._redis.pipeline()
+        for name in (name for pair in names for name in pair):
+            pipeline.get(name)
+        return cast("list[bytes | None]", await pipeline.execute())
 
-        redis-py closes a connection whose command was cancelled, so that no late answer is left
-        over on it.
-        """
+    async def _guarded(self, command: Coroutine[Any, Any, T]) -> T:
+        """Wait for a command's answer, unless the circuit is open."""
         if not self._breaker.lets_pass:
-            _dispose(command)
+            command.close()
             raise StoreUnavailableError
+        task = asyncio.create_task(command)
+        self._commands.add(task)
+        task.add_done_callback(self._forget)
+        await asyncio.wait({task}, timeout=self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await command
+            answer = task.result()
         except ResponseError as error:
             # It is there, and refuses: it is full, or read-only since a failover.
             raise StoreUnavailableError from error
-        except (RedisError, OSError, TimeoutError) as error:
+        except (*_OUTAGES, asyncio.InvalidStateError) as error:
             self._breaker.failed()
             raise StoreUnavailableError from error
         self._breaker.succeeded()
         return answer
 
+    def _forget(self, command: asyncio.Task[Any]) -> None:
+        self._commands.discard(command)
+        if not command.cancelled():
+            # Mark it as seen: who waited for it may have given up.
+            command.exception()
 
-def _dispose(command: Awaitable[Any]) -> None:
-    """Close a coroutine that will not be awaited."""
-    if asyncio.iscoroutine(command):
-        command.close()
+
+async def _as_coroutine(command: Awaitable[T]) -> T:
+    """redis-py promises no more than an awaitable."""
+    return await command
 
 
 def _milliseconds(seconds: float) -> int:

@@ -8,12 +8,13 @@ hook, which brings the answer into the standard form.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus
 
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
 from app.adapters.gateway_transport import HttpTransport
-from app.protocol.gateway import RawAnswer, basic_password
+from app.protocol.gateway import basic_password
 from app.protocol.tokens import (
     GatewayToken,
     capillary_request,
@@ -28,16 +29,13 @@ STANDARD = "client_secret_basic"
 
 @dataclass(frozen=True, slots=True)
 class _TokenResponse:
-    """What authlib wants to see of a response."""
+    """A good token answer as authlib wants to see it: errors were raised before, by our rules."""
 
-    answer: RawAnswer
-
-    @property
-    def status_code(self) -> int:
-        return self.answer.status
+    answer: Mapping[str, Any]
+    status_code: int = 200
 
     def json(self) -> dict[str, Any]:
-        return standard_answer(self.answer.status, self.answer.headers, self.answer.body)
+        return dict(self.answer)
 
 
 def _capillary_auth(
@@ -63,7 +61,8 @@ class _AiohttpOAuth2Client(OAuth2Client):  # type: ignore[misc]
         # A copy: authlib's basic authentication writes into the headers, which it shares.
         url, headers, body = auth.prepare(method, url, dict(headers or {}), body)
         answer = await self.session.exchange(method, url, headers=headers, body=body)
-        token: Mapping[str, Any] = self.parse_response_token(_TokenResponse(answer))
+        standard = standard_answer(answer.status, answer.headers, answer.body)
+        token: Mapping[str, Any] = self.parse_response_token(_TokenResponse(standard))
         return token
 
 
@@ -92,8 +91,9 @@ class OAuthTokenEndpoint:
         self._clock = clock
         self._client = _AiohttpOAuth2Client(
             transport,
-            client_id=client_id,
-            client_secret=client_secret,
+            # RFC 6749 section 2.3.1 has both form-encoded before they become a basic credential.
+            client_id=quote_plus(client_id) if method == STANDARD else client_id,
+            client_secret=quote_plus(client_secret) if method == STANDARD else client_secret,
             token_endpoint_auth_method=method,
             scope=scope,
         )

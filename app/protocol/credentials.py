@@ -71,11 +71,15 @@ class KeySet:
     keys: tuple[Key, ...]
 
     def candidates(self, algorithm: str, key_id: str | None) -> tuple[Key, ...]:
-        """Return the keys that may have signed under this algorithm and key id."""
+        """Return the keys that may have signed under this algorithm and key id.
+
+        A key that is published without an id may belong to any.
+        """
         return tuple(
             key
             for key in self.keys
-            if key.get("alg") in (None, algorithm) and (key_id is None or key.get("kid") == key_id)
+            if key.get("alg") in (None, algorithm)
+            and (key_id is None or key.get("kid") in (None, key_id))
         )
 
 
@@ -189,7 +193,7 @@ def verify(
 
     Raises:
         InvalidCredentialError: a check failed.
-        UnknownKeyError: no key of the set has the token's key id.
+        UnknownKeyError: no key fits, but one that is newer than the set may.
 
     """
     if token.algorithm not in rules.algorithms:
@@ -197,12 +201,13 @@ def verify(
     if not token.is_for(rules):
         raise InvalidCredentialError("iss or aud")
     expires_at = _check_times(token.claims, now=now)
-    if token.key_id is not None and all(key.get("kid") != token.key_id for key in keys.keys):
-        raise UnknownKeyError
     candidates = keys.candidates(token.algorithm, token.key_id)
-    if not any(_signed_by(token, key, rules) for key in candidates):
-        raise InvalidCredentialError("signature")
-    return VerifiedClaims(token.claims, expires_at)
+    if any(_signed_by(token, key, rules) for key in candidates):
+        return VerifiedClaims(token.claims, expires_at)
+    # Without a key id, or under one that the set does not hold, its key may be newer than the set.
+    if token.key_id is None or all(key.get("kid") != token.key_id for key in keys.keys):
+        raise UnknownKeyError
+    raise InvalidCredentialError("signature")
 
 
 def _check_times(claims: Mapping[str, Any], *, now: float) -> float:

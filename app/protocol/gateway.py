@@ -31,6 +31,7 @@ _NO_ACCESS = 4000
 _AUTHORISATION_BUSY = 4001
 _PASSING = frozenset({502, 503, 504, 520, 521})
 NOT_JSON = object()
+_MAX_DIGITS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +177,14 @@ def parse_json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (ValueError, RecursionError):
         try:
-            return json.loads(body.decode("utf-8-sig", "replace"))
+            return json.loads(body.decode("utf-8-sig", "replace"), parse_int=_parse_int)
         except (ValueError, RecursionError):
             return NOT_JSON
+
+
+def _parse_int(text: str) -> int | None:
+    """Read a whole number; one of thousands of digits, which Python refuses, is none."""
+    return int(text) if len(text) < _MAX_DIGITS else None
 
 
 def error_codes(document: Any) -> Iterator[int]:

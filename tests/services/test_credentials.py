@@ -3,10 +3,17 @@
 import asyncio
 
 import pytest
+from house import TestClock
 
 from app.domain.failures import Failure, GatewayError
 from app.protocol.tokens import GatewayToken
-from app.services.credentials import Credential, FixedCredential, TokenCredentials
+from app.services.credentials import (
+    COOL_DOWN,
+    REFUSED_FOR,
+    Credential,
+    FixedCredential,
+    TokenCredentials,
+)
 
 
 class Endpoint:
@@ -71,7 +78,28 @@ async def test_replaced_in_time(
     await credentials.current()
     assert endpoint.calls == 1
     endpoint.now += 0.1
+    assert (await credentials.current()).value == "p t1"
+    await asyncio.sleep(0.01)
     assert (await credentials.current()).value == "p t2"
+    assert endpoint.calls == 2
+
+
+async def test_a_good_token_outlives_a_failing_endpoint(
+    endpoint: Endpoint, credentials: TokenCredentials
+) -> None:
+    """Until it expires the old token serves; the endpoint is asked again after a cool-down."""
+    await credentials.current()
+    endpoint.failure = Failure.UNREACHABLE
+    endpoint.now += 250
+
+    for _ in range(5):
+        assert (await credentials.current()).value == "p t1"
+        await asyncio.sleep(0.001)
+    assert endpoint.calls == 2
+
+    endpoint.now += 50
+    with pytest.raises(GatewayError):
+        await credentials.current()
 
 
 async def test_only_the_current_token_is_forgotten(
@@ -89,20 +117,23 @@ async def test_only_the_current_token_is_forgotten(
 
 
 async def test_refused_credentials_show(endpoint: Endpoint, credentials: TokenCredentials) -> None:
-    """`refused` is true while, and only while, the endpoint says that our credentials are wrong."""
+    """`refused` tells of wrong credentials alone; the endpoint is not hammered, nor given up."""
     endpoint.failure = Failure.UNREACHABLE
     with pytest.raises(GatewayError):
         await credentials.current()
     assert not credentials.refused
 
+    endpoint.now += COOL_DOWN
     endpoint.failure = Failure.CREDENTIALS_REFUSED
-    with pytest.raises(GatewayError):
-        await credentials.current()
+    for _ in range(5):
+        with pytest.raises(GatewayError):
+            await credentials.current()
     assert credentials.refused
 
+    endpoint.now += REFUSED_FOR
+    assert not credentials.refused
     endpoint.failure = None
     await credentials.current()
-    assert not credentials.refused
     assert endpoint.told == [Failure.UNREACHABLE, Failure.CREDENTIALS_REFUSED]
 
 
@@ -121,11 +152,14 @@ async def test_a_cancelled_caller_does_not_end_the_fetch(
 
 async def test_a_fixed_credential_can_only_be_refused() -> None:
     """Basic authentication has no other credential to try."""
-    fixed = FixedCredential(Credential("Authorization", "Basic x"))
+    clock = TestClock()
+    fixed = FixedCredential(Credential("Authorization", "Basic x"), clock=clock)
 
     assert not fixed.refused
     assert not fixed.reject(await fixed.current())
     assert fixed.refused
+    clock.advance(REFUSED_FOR)
+    assert not fixed.refused
 
 
 def test_a_credential_hides_in_its_repr() -> None:

@@ -154,6 +154,17 @@ async def test_errors_of_the_http_layer_are_problems(
     assert house.events("request")[-1]["status"] == status
 
 
+async def test_a_strange_expectation_is_a_problem(house: House) -> None:
+    """What aiohttp raises outside of all middlewares has the same form, and repeats nothing."""
+    service = await house.start()
+
+    reply = await service.get("/nope", token=None, headers={"Expect": "<script>"})
+
+    assert_problem(reply, 400, "bad-request")
+    assert b"script" not in reply.body
+    assert house.events("request")[-1]["status"] == 400
+
+
 async def test_bytes_that_are_no_text_break_nothing(house: House) -> None:
     """Header values and parameters that are not UTF-8 get an answer and a log line."""
     service = await house.start()

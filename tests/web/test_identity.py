@@ -220,6 +220,27 @@ async def test_a_rotated_key_is_found(house: House) -> None:
     assert house.issuer.jwks_calls == 2
 
 
+async def test_a_token_without_key_id_finds_a_new_key(house: House) -> None:
+    """No key fits: the set may be older than the token's key, so it is fetched anew."""
+    service = await house.start()
+    house.issuer.rotate()
+    token = house.issuer.sign(house.issuer.claims("ada"), headers={"kid": None})
+
+    assert (await service.get(token=token)).status == 200
+
+
+async def test_odd_caching_headers_of_an_issuer(house: House) -> None:
+    """An issuer whose max-age is beyond all bounds makes credentials unjudged, not us broken."""
+
+    async def odd(_: web.Request) -> web.Response:
+        return web.json_response({"keys": []}, headers={"Cache-Control": "max-age=99999999999999"})
+
+    house.issuer.behaviour = odd
+    service = await house.start()
+
+    assert (await service.get()).code == "identity-unavailable"
+
+
 async def test_unknown_keys_are_judged_once_and_then_not_now(house: House) -> None:
     """An unknown key id costs one fetch: 401 as judged by it, then 503 for the cool-down."""
     service = await house.start()
