@@ -31,6 +31,7 @@ from app.protocol.entries import EntryKeys
 from app.protocol.gateway import BadgesEndpoint
 from app.services.authentication import Authenticator, Issuer
 from app.services.badges import BadgesReader, Patience
+from app.services.budget import CallBudget
 from app.services.credentials import (
     Credential,
     FixedCredential,
@@ -100,6 +101,13 @@ async def running(
             shelf=shelf,
             lock=FleetLock(store),
             gateway=gateway,
+            budget=CallBudget(
+                store=store,
+                keys=keys,
+                calls=settings.limits.gateway_calls_per_minute,
+                clock=clock,
+                observer=tools.observer,
+            ),
             deadline=settings.gateway.timeout,
             clock=clock,
             observer=tools.observer,

@@ -126,6 +126,7 @@ class House:
             "BFF_IDENTITY__AUDIENCE": self.issuer.audience,
             "BFF_CACHE__NAME_SECRET": "n" * 32,
             "BFF_CACHE__SECRET": "s" * 32,
+            "BFF_LIMITS__GATEWAY_CALLS_PER_MINUTE": "0",
             "BFF_LOG__LEVEL": "debug",
         } | overrides
         return {name: value for name, value in variables.items() if value}

@@ -101,3 +101,11 @@ class GatewayError(Exception):
     def treatment(self) -> Treatment:
         """How this failure is treated."""
         return TREATMENTS[self.failure]
+
+
+class BudgetExceededError(Exception):
+    """A customer has no call to the gateway left; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("no call left")
+        self.retry_after = retry_after

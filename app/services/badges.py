@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
 
-from app.domain.failures import Failure, GatewayError
+from app.domain.failures import BudgetExceededError, Failure, GatewayError
 from app.domain.freshness import PULL_TO_REFRESH_AGE, Freshness, FreshnessPolicy
 from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
@@ -14,6 +14,8 @@ from app.protocol.query import canonical_query
 from app.services.fills import Filled, Filler, Wanted, as_gateway_error
 from app.services.ports import Clock
 from app.services.shelf import LookUp, Shelf
+
+_SERVED_AT_ONCE = frozenset({Freshness.FRESH, Freshness.REVALIDATE})
 
 
 class Source(StrEnum):
@@ -78,21 +80,23 @@ class BadgesReader:
         Raises:
             GatewayError: the gateway failed and nothing usable was in the cache, or the customer is
                 unknown to the loyalty programme.
+            BudgetExceededError: the customer has no call left, and nothing usable was in the cache.
 
         """
         started = perf_counter()
         key = self._keys.key(customer, canonical_query(query))
         found = await self._shelf.look_up(key)
+        usual = found.freshness
         if pulled:
             found = self._pulled(found)
         looking_up = perf_counter() - started
         wanted = Wanted(customer, query, key, found)
-        if found.entry is not None and found.freshness in (Freshness.FRESH, Freshness.REVALIDATE):
+        if found.entry is not None and found.freshness in _SERVED_AT_ONCE:
             if found.freshness is Freshness.REVALIDATE:
                 self._filler.launch(wanted)
             served = self._serve(found.entry, Source.HIT)
         else:
-            served = await self._refetch(wanted)
+            served = await self._refetch(wanted, usual)
         return replace(served, looking_up=looking_up)
 
     def _pulled(self, found: LookUp) -> LookUp:
@@ -102,8 +106,11 @@ class BadgesReader:
             return found
         return replace(found, freshness=Freshness.STALE)
 
-    async def _refetch(self, wanted: Wanted) -> Served:
-        """Wait for the gateway, and fall back on a stale entry if that fails or takes too long."""
+    async def _refetch(self, wanted: Wanted, usual: Freshness) -> Served:
+        """Wait for the gateway, and fall back on a stale entry if that fails or takes too long.
+
+        Who pulled to refresh without a call left is answered as he `usual`ly would be.
+        """
         started = perf_counter()
         collapsed = self._filler.under_way(wanted)
         stale = wanted.found.entry
@@ -115,6 +122,11 @@ class BadgesReader:
             if stale is None:
                 raise as_gateway_error(error) from error
             served = self._serve(stale, Source.STALE_IF_ERROR)
+        except BudgetExceededError:
+            if stale is None:
+                raise
+            source = Source.HIT if usual in _SERVED_AT_ONCE else Source.STALE_IF_ERROR
+            served = self._serve(stale, source)
         else:
             served = self._filled(wanted.found, filled, collapsed=collapsed)
         return replace(served, fetching=perf_counter() - started)

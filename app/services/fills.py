@@ -10,9 +10,17 @@ from typing import Protocol
 from app.domain.failures import Failure, GatewayError
 from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
-from app.protocol.content import compress, digest, encode_page, link_header, next_turn
+from app.protocol.content import (
+    compress,
+    decompress,
+    digest,
+    encode_page,
+    link_header,
+    next_turn,
+)
 from app.protocol.entries import Entry, EntryKey
 from app.protocol.gateway import GatewayAnswer
+from app.services.budget import CallBudget
 from app.services.fleet_lock import FleetLock
 from app.services.flights import Flights
 from app.services.ports import Clock, HeldEpoch, Observer
@@ -22,6 +30,7 @@ COOL_DOWN = 2.0
 _MAX_COOLING = 10_000
 _POLL_EVERY = 0.025
 _LONGEST_POLL = 0.2
+_NO_BADGES = b'{"badges":[]'
 
 
 class Gateway(Protocol):
@@ -75,6 +84,7 @@ class Filler:
         shelf: Shelf,
         lock: FleetLock,
         gateway: Gateway,
+        budget: CallBudget,
         deadline: float,
         clock: Clock,
         observer: Observer,
@@ -82,6 +92,7 @@ class Filler:
         self._shelf = shelf
         self._lock = lock
         self._gateway = gateway
+        self._budget = budget
         self._deadline = deadline
         self._clock = clock
         self._observer = observer
@@ -107,6 +118,7 @@ class Filler:
 
         Raises:
             GatewayError: it failed, now or within the cool-down.
+            BudgetExceededError: the customer has no call left.
 
         """
         error = self.cools_down(wanted)
@@ -151,6 +163,7 @@ class Filler:
         return Filled(found.entry, stored=True) if newer else None
 
     async def _fetch(self, wanted: Wanted, epoch: HeldEpoch | None) -> Filled:
+        await self._budget.take(wanted.customer)
         began = self._clock()
         held = b"" if epoch is None else epoch.value
         try:
@@ -164,6 +177,8 @@ class Filler:
             self._observer.gateway_answered(
                 request_id=answer.request_id, left_out=answer.left_out, warnings=answer.warnings
             )
+            if _lost_all(answer, wanted.found.entry):
+                raise GatewayError(Failure.UNEXPECTED, request_id=answer.request_id)
             entry = _entry(answer, wanted.query, began, held)
         return Filled(entry, await self._shelf.keep(wanted.key, entry, epoch))
 
@@ -180,6 +195,13 @@ def as_gateway_error(error: GatewayError | TimeoutError) -> GatewayError:
 
 def _flight(wanted: Wanted) -> Flight:
     return wanted.key.name, wanted.found.epoch
+
+
+def _lost_all(answer: GatewayAnswer, before: Entry | None) -> bool:
+    """Whether an answer with warnings is empty where there were badges: the last one is better."""
+    if before is None or before.body is None or answer.page.badges or not answer.warnings:
+        return False
+    return not decompress(before.body).startswith(_NO_BADGES)
 
 
 def _entry(answer: GatewayAnswer, query: BadgesQuery, fetched_at: float, epoch: bytes) -> Entry:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from app.domain.failures import Failure, GatewayError
+from app.domain.failures import BudgetExceededError, Failure, GatewayError
 from app.domain.identity import (
     IdentityUnavailableError,
     InsufficientScopeError,
@@ -84,6 +84,12 @@ PROBLEMS: Mapping[str, Problem] = {
             431,
             "Header fields too large",
             "There are too many header fields, or one of them is too long.",
+        ),
+        Problem(
+            "rate-limited",
+            429,
+            "Too many requests",
+            "This customer has used up what is allowed. Try again after Retry-After.",
         ),
         Problem("internal-error", 500, "Internal error", "Something went wrong on our side."),
         Problem(
@@ -172,6 +178,8 @@ def _own_answer(error: Exception) -> Answer | None:
             return Answer("invalid-query", {}, {"errors": [_fault(f) for f in error.faults]})
         case GatewayError():
             return _gateway_answer(error)
+        case BudgetExceededError():
+            return Answer("rate-limited", _pause(error.retry_after), {})
         case StoreUnavailableError():
             return Answer("cache-unavailable", _pause(None), {})
     return None
