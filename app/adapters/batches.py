@@ -6,24 +6,60 @@ next tick and costs nothing worth having.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from app.services.ports import Reading
+from app.services.ports import Reading, StoreUnavailableError
 
 Names = tuple[str, str]
 Fetch = Callable[[Sequence[Names]], Awaitable[Sequence[bytes | None]]]
 
 
+@dataclass(slots=True)
+class _Batch:
+    """The reads of one tick, and those who wait for them."""
+
+    waiting: dict[Names, list[asyncio.Future[Reading]]]
+    timer: asyncio.TimerHandle | None = None
+    over: bool = False
+
+    def deliver(self, values: Sequence[bytes | None]) -> None:
+        """Hand out two values for each pair of names."""
+        for index, waiters in enumerate(self.waiting.values()):
+            reading = Reading(values[2 * index], values[2 * index + 1])
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(reading)
+
+    def fail(self, error: Exception) -> None:
+        """Tell everybody that there is no answer."""
+        for waiter in (waiter for waiters in self.waiting.values() for waiter in waiters):
+            if not waiter.done():
+                waiter.set_exception(error)
+
+
 class BatchedReads:
     """Collects reads of entries and epochs, and fetches those of a tick at once.
 
-    `fetch` returns two values for each pair of names: the entry's and the epoch's.
+    `fetch` returns two values for each pair of names: the entry's and the epoch's. Nobody waits
+    for it longer than `timeout` seconds; it is not cancelled then, but ends by itself. `succeeded`
+    and `failed` are told of each batch.
 
     Equal reads share one answer. A read joins only a batch that was not yet sent: what is answered
     was in the store after the read was asked for. A cancelled reader disturbs nobody.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        *,
+        timeout: float,
+        succeeded: Callable[[], None],
+        failed: Callable[[], None],
+    ) -> None:
         self._fetch = fetch
+        self._timeout = timeout
+        self._succeeded = succeeded
+        self._failed = failed
         self._waiting: dict[Names, list[asyncio.Future[Reading]]] = {}
         self._batches: set[asyncio.Task[None]] = set()
 
@@ -37,26 +73,37 @@ class BatchedReads:
         return await waiter
 
     async def close(self) -> None:
-        """Wait for the batches under way; each of them has an end."""
+        """End the batches under way."""
+        for batch in self._batches:
+            batch.cancel()
         await asyncio.gather(*self._batches, return_exceptions=True)
 
     def _send(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        batch = asyncio.create_task(self._answer(waiting))
-        self._batches.add(batch)
-        batch.add_done_callback(self._batches.discard)
+        batch = _Batch(self._waiting)
+        self._waiting = {}
+        loop = asyncio.get_running_loop()
+        batch.timer = loop.call_later(self._timeout, self._give_up, batch)
+        task = loop.create_task(self._answer(batch))
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
 
-    async def _answer(self, waiting: dict[Names, list[asyncio.Future[Reading]]]) -> None:
+    async def _answer(self, batch: _Batch) -> None:
         try:
-            values = await self._fetch(tuple(waiting))
-        # Whatever it is, nobody must be left waiting.
-        except Exception as error:  # noqa: BLE001
-            for waiter in (waiter for waiters in waiting.values() for waiter in waiters):
-                if not waiter.done():
-                    waiter.set_exception(error)
-            return
-        for index, waiters in enumerate(waiting.values()):
-            reading = Reading(values[2 * index], values[2 * index + 1])
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(reading)
+            values = await self._fetch(tuple(batch.waiting))
+        # Whatever it is (redis-py has errors outside of its own family), nobody is left waiting.
+        except Exception:  # noqa: BLE001
+            self._give_up(batch)
+        else:
+            if not batch.over:
+                batch.over = True
+                self._succeeded()
+                batch.deliver(values)
+        finally:
+            if batch.timer is not None:
+                batch.timer.cancel()
+
+    def _give_up(self, batch: _Batch) -> None:
+        if not batch.over:
+            batch.over = True
+            self._failed()
+            batch.fail(StoreUnavailableError())

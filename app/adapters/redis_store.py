@@ -65,7 +65,12 @@ class RedisStore:
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
         self._breaker = Breaker(timer=time.monotonic)
-        self._reads = BatchedReads(self._fetch)
+        self._reads = BatchedReads(
+            self._fetch,
+            timeout=timeout,
+            succeeded=self._breaker.succeeded,
+            failed=self._breaker.failed,
+        )
         self._write = redis.register_script(_WRITE)
         self._change = redis.register_script(_CHANGE)
         self._hold = redis.register_script(_HOLD)
@@ -74,6 +79,8 @@ class RedisStore:
 
     async def read(self, name: str, epoch_name: str) -> Reading:
         """Read an entry together with its epoch."""
+        if not self._breaker.lets_pass:
+            raise StoreUnavailableError
         return await self._reads.read(name, epoch_name)
 
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
@@ -111,15 +118,12 @@ class RedisStore:
         await asyncio.gather(*self._commands, return_exceptions=True)
 
     async def _fetch(self, names: Sequence[Names]) -> Sequence[bytes | None]:
-        return cast("list[bytes | None]", await self._guarded(self._read_all(names)))
-
-    async def _read_all(self, names: Sequence[Names]) -> list[bytes | None]:
         """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
+        flat = [name for pair in names for name in pair]
         if not isinstance(self._redis, RedisCluster):
-            flat = [name for pair in names for name in pair]
             return cast("list[bytes | None]", await self._redis.mget(flat))
         pipeline = self._redis.pipeline()
-        for name in (name for pair in names for name in pair):
+        for name in flat:
             pipeline.get(name)
         return cast("list[bytes | None]", await pipeline.execute())
 

@@ -45,8 +45,8 @@ async def store(request: pytest.FixtureRequest, clock: TestClock) -> AsyncIterat
     servers = {"redis": "valkey", "sentinel": "sentinels", "cluster": "nodes"}
     server = request.getfixturevalue(servers[request.param])
     url = server.connection_url if request.param == "redis" else server.url
-    async with connect(url, timeout=1.0) as redis:
-        opened = RedisStore(redis, timeout=1.0)
+    async with connect(url, timeout=5.0) as redis:
+        opened = RedisStore(redis, timeout=5.0)
         yield opened
         await opened.close()
 
