@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -46,6 +47,22 @@ async def test_check_accepts_a_good_configuration(house: House) -> None:
     code, out, err = await Process("check", environment=house.environment()).end()
 
     assert (code, out, err) == (0, "The configuration is valid.\n", "")
+
+
+async def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """What the README says is needed is enough: its TOML, and its secrets from files."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme.split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "badges.toml"
+    path.write_text(block)
+    secret = tmp_path / "secret"
+    secret.write_text("s" * 40 + "\n")
+    exported = re.findall(r"export (BFF_\w+_FILE)=", readme)
+    environment = dict.fromkeys(exported, str(secret))
+
+    code, out, err = await Process("check", "--config", str(path), environment=environment).end()
+
+    assert (code, err) == (0, ""), out
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
