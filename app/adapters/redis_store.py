@@ -3,10 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import (
+    InvalidResponse,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 from app.adapters.batches import BatchedReads, Names
 from app.adapters.breaker import Breaker
@@ -86,7 +91,8 @@ class RedisStore:
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
         """Return the epoch in force: the one proposed if there was none."""
         command = self._redis.set(epoch_name, proposed, px=_milliseconds(ttl), nx=True, get=True)
-        return cast("bytes | None", await self._guarded(_as_coroutine(command))) or proposed
+        epoch = await self._guarded(_as_coroutine(command))
+        return epoch if isinstance(epoch, bytes) else proposed
 
     async def change_epoch(self, epoch_name: str, *, erase: bool, ttl: float) -> None:
         """Put a new epoch in place."""
@@ -108,7 +114,10 @@ class RedisStore:
 
     async def count(self, name: str, *, window: float) -> int:
         """Count one more under a name."""
-        return int(await self._guarded(self._count([name], [_milliseconds(window)])))
+        number = await self._guarded(self._count([name], [_milliseconds(window)]))
+        if not isinstance(number, int):
+            raise StoreUnavailableError
+        return number
 
     async def close(self) -> None:
         """Wait for reads under way, and end what is late; the client is closed by its owner."""
@@ -121,11 +130,11 @@ class RedisStore:
         """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
         flat = [name for pair in names for name in pair]
         if not isinstance(self._redis, RedisCluster):
-            return cast("list[bytes | None]", await self._redis.mget(flat))
+            return _values(await self._redis.mget(flat), len(flat))
         pipeline = self._redis.pipeline()
         for name in flat:
             pipeline.get(name)
-        return cast("list[bytes | None]", await pipeline.execute())
+        return _values(await pipeline.execute(), len(flat))
 
     async def _guarded(self, command: Coroutine[Any, Any, T]) -> T:
         """Wait for a command's answer, unless the circuit is open."""
@@ -152,6 +161,15 @@ class RedisStore:
         if not command.cancelled():
             # Mark it as seen: who waited for it may have given up.
             command.exception()
+
+
+def _values(reply: object, number: int) -> list[bytes | None]:
+    """Check the form of a reply: on a connection out of step it is the reply to something else."""
+    if not isinstance(reply, list) or len(reply) != number:
+        raise InvalidResponse
+    if not all(value is None or isinstance(value, bytes) for value in reply):
+        raise InvalidResponse
+    return reply
 
 
 async def _as_coroutine(command: Awaitable[T]) -> T:

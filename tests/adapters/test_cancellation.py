@@ -7,7 +7,6 @@ they are sealed, and the connection is put out of step on purpose.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from uuid import uuid4
@@ -184,9 +183,7 @@ async def test_a_reply_that_was_left_over_is_noticed(sealed: Sealed) -> None:
 async def test_a_late_reply_to_somebody_else_does_not_open(
     sealed: Sealed, valkey: ValkeyServer
 ) -> None:
-    """A reply that is still on its way can't be noticed: it is a miss and an alarm, then all is
-    well again.
-    """
+    """What is still on its way can't be noticed: a miss and an alarm, then all is well again."""
     with valkey.client() as client:
         client.execute_command("CLIENT", "PAUSE", 100, "ALL")
         await sealed.leave_unread("MGET", sealed.adas.name, sealed.adas.epoch_name)
@@ -220,6 +217,5 @@ async def test_a_late_reply_of_any_form_is_no_answer(
         client.execute_command("CLIENT", "PAUSE", 50, "ALL")
         await sealed.leave_unread(*command)
 
-    assert await sealed.read() is None
-    with suppress(StoreUnavailableError):
-        assert await sealed.read() == sealed.bobs_entry
+    assert await sealed.read() in (None, sealed.bobs_entry)
+    assert await sealed.read() == sealed.bobs_entry
