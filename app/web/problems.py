@@ -38,7 +38,7 @@ class Problem:
 PROBLEMS: Mapping[str, Problem] = {
     problem.code: problem
     for problem in (
-        Problem("bad-request", 400, "Bad request", "The request is not valid HTTP."),
+        Problem("bad-request", 400, "Bad request", "The request or its body is malformed."),
         Problem(
             "invalid-query",
             400,

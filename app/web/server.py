@@ -52,15 +52,10 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it quotes what the caller sent
     ) -> web.StreamResponse:
         """Answer an error of the HTTP layer, or of ours if an application let one through."""
-        journey = Journey(request_id(request), perf_counter())
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
-        code = _code(status, exc)
-        journey.facts["problem"] = code
-        response = problem_response(Answer(code, {}, {}), journey.request_id)
-        finish(response.headers, journey)
+        response = _problem(request, _code(status, exc), self._problem_logger)
         response.force_close()
-        log_request(self._problem_logger, request, response.status, journey)
         return response
 
 
@@ -71,14 +66,19 @@ def _enveloped(handle: _Handle, logger: FilteringBoundLogger) -> _Handle:
         try:
             return await handle(request)
         except web.HTTPException:
-            journey = Journey(request_id(request), perf_counter())
-            journey.facts["problem"] = "bad-request"
-            response = problem_response(Answer("bad-request", {}, {}), journey.request_id)
-            finish(response.headers, journey)
-            log_request(logger, request, response.status, journey)
-            return response
+            return _problem(request, "bad-request", logger)
 
     return handle_request
+
+
+def _problem(request: web.BaseRequest, code: str, logger: FilteringBoundLogger) -> web.Response:
+    """Make the answer, and the log line, of a request that no middleware saw."""
+    journey = Journey(request_id(request), perf_counter())
+    journey.facts["problem"] = code
+    response = problem_response(Answer(code, {}, {}), journey.request_id)
+    finish(response.headers, journey)
+    log_request(logger, request, response.status, journey)
+    return response
 
 
 def _code(status: int, error: BaseException | None) -> str:
