@@ -73,7 +73,7 @@ async def test_lost_on_the_way_and_back(house: House, mortal: ValkeyServer) -> N
 
 async def test_frozen(house: House, mortal: ValkeyServer) -> None:
     """A Redis that accepts and never answers is given up after `cache.timeout`."""
-    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.02")
+    service = await house.start(BFF_CACHE__URL=mortal.connection_url, BFF_CACHE__TIMEOUT="0.2")
     await service.get()
     assert mortal._process is not None
     os.kill(mortal._process.pid, signal.SIGSTOP)

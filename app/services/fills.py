@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from app.domain.failures import Failure, GatewayError
@@ -96,7 +97,8 @@ class Filler:
         self._deadline = deadline
         self._clock = clock
         self._observer = observer
-        self._flights: Flights[Flight, Filled] = Flights()
+        self._flights: Flights[Flight, Filled | None] = Flights()
+        self._epochs: Flights[str, HeldEpoch | None] = Flights()
         self._cooling: OrderedDict[str, _Cooling] = OrderedDict()
 
     def under_way(self, wanted: Wanted) -> bool:
@@ -124,13 +126,30 @@ class Filler:
         error = self.cools_down(wanted)
         if error is not None:
             raise error
-        return await self._flights.join(_flight(wanted), lambda: self._fly(wanted))
+        while True:
+            flying = await self._named(wanted)
+            filled = await self._flights.join(_flight(flying), partial(self._fly, flying))
+            if filled is not None:
+                return filled
+            now = await self._shelf.look_up(wanted.key)
+            found = replace(wanted.found, epoch=now.epoch, reachable=now.reachable)
+            wanted = replace(wanted, found=found)
+
+    async def _named(self, wanted: Wanted) -> Wanted:
+        """Begin an epoch where there is none: a flight is named by that which it fetches under."""
+        key, found = wanted.key, wanted.found
+        if not found.reachable or found.epoch is not None:
+            return wanted
+        epoch = await self._epochs.join(key.epoch_name, lambda: self._shelf.epoch(found, key))
+        value = None if epoch is None else epoch.value
+        return replace(wanted, found=replace(found, epoch=value, reachable=epoch is not None))
 
     async def close(self) -> None:
         """End all fetches that are under way."""
+        await self._epochs.close()
         await self._flights.close()
 
-    async def _fly(self, wanted: Wanted) -> Filled:
+    async def _fly(self, wanted: Wanted) -> Filled | None:
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._fill(wanted)
@@ -139,7 +158,8 @@ class Filler:
             self._cool_down(wanted.key.name, failure)
             raise failure from error
 
-    async def _fill(self, wanted: Wanted) -> Filled:
+    async def _fill(self, wanted: Wanted) -> Filled | None:
+        """Fetch, or wait for another's fill; None if the epoch has changed before that."""
         epoch = await self._shelf.epoch(wanted.found, wanted.key)
         if epoch is None:
             return await self._fetch(wanted, None)
@@ -147,20 +167,14 @@ class Filler:
         while True:
             async with self._lock.attempt(f"{wanted.key.name}:{epoch.value.hex()}") as ours:
                 if ours:
-                    return await self._by_another(wanted, epoch) or await self._fetch(wanted, epoch)
+                    now = await self._shelf.look_up(wanted.key)
+                    if now.reachable and now.epoch != epoch.value:
+                        return None
+                    return _newer(wanted, now, epoch) or await self._fetch(wanted, epoch)
             await asyncio.sleep(next(delays))
-            filled = await self._by_another(wanted, epoch)
+            filled = _newer(wanted, await self._shelf.look_up(wanted.key), epoch)
             if filled is not None:
                 return filled
-
-    async def _by_another(self, wanted: Wanted, epoch: HeldEpoch) -> Filled | None:
-        """Return what another process has filled in since this caller looked."""
-        found = await self._shelf.look_up(wanted.key)
-        before = wanted.found.entry
-        if found.entry is None or found.entry.epoch != epoch.value:
-            return None
-        newer = before is None or found.entry.fetched_at > before.fetched_at
-        return Filled(found.entry, stored=True) if newer else None
 
     async def _fetch(self, wanted: Wanted, epoch: HeldEpoch | None) -> Filled:
         await self._budget.take(wanted.customer)
@@ -191,6 +205,15 @@ class Filler:
 def as_gateway_error(error: GatewayError | TimeoutError) -> GatewayError:
     """Say of a deadline that passed what it means at the gateway."""
     return error if isinstance(error, GatewayError) else GatewayError(Failure.TIMEOUT)
+
+
+def _newer(wanted: Wanted, found: LookUp, epoch: HeldEpoch) -> Filled | None:
+    """Return what another process has filled in since this caller looked."""
+    before = wanted.found.entry
+    if found.entry is None or found.entry.epoch != epoch.value:
+        return None
+    newer = before is None or found.entry.fetched_at > before.fetched_at
+    return Filled(found.entry, stored=True) if newer else None
 
 
 def _flight(wanted: Wanted) -> Flight:
