@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format setup lock clean
+.PHONY: help run test bench lint format docs setup lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(VENV)/.develop  ## formatting, lint, types, layering
 format: $(VENV)/.develop  ## format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.develop  ## write the failure table into app/README.md
+	@PYTHONPATH=. $(BIN)/python tests/documentation.py
 
 setup: $(VENV)/.develop  ## only the set-up, in .venv
 

@@ -127,6 +127,7 @@ class House:
             "BFF_CACHE__NAME_SECRET": "n" * 32,
             "BFF_CACHE__SECRET": "s" * 32,
             "BFF_LIMITS__GATEWAY_CALLS_PER_MINUTE": "0",
+            "BFF_LIMITS__REQUESTS_PER_MINUTE": "0",
             "BFF_LOG__LEVEL": "debug",
         } | overrides
         return {name: value for name, value in variables.items() if value}
@@ -136,7 +137,7 @@ class House:
         settings = settings or load_settings(None, self.environment(**overrides))
         logger = make_logger(log_format="json", level="debug", stream=self.log)
         addresses = await self.stack.enter_async_context(
-            running(settings, logger, clock=self.clock)
+            running(settings, logger, clock=self.clock, timer=self.clock)
         )
         session = await self.stack.enter_async_context(
             ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False)

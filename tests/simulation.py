@@ -17,11 +17,12 @@ from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.entries import EntryKeys
 from app.protocol.gateway import GatewayAnswer
-from app.services.badges import BadgesReader, Patience
+from app.services.badges import BadgesReader
 from app.services.budget import CallBudget
 from app.services.fills import Filler
 from app.services.fleet_lock import FleetLock
 from app.services.invalidation import Invalidator
+from app.services.load import InFlight
 from app.services.ports import StoreUnavailableError
 from app.services.shelf import Shelf
 
@@ -227,13 +228,21 @@ class Process:
             shelf=shelf,
             filler=self.filler,
             policy=POLICY,
-            patience=Patience(deadline=DEADLINE, soft_timeout=SOFT_TIMEOUT),
+            misses=InFlight(1000),
+            soft_timeout=SOFT_TIMEOUT,
             clock=clock,
         )
         self.invalidator = Invalidator(
             store=self.link, keys=KEYS, shelf=shelf, observer=self.observer
         )
 
-    async def fetch(self, customer: Customer, query: BadgesQuery) -> GatewayAnswer:
+    def reason_not_to_ask(self) -> None:
+        """Say that there is none."""
+
+    async def fetch(self, customer: Customer, query: BadgesQuery, *, until: float) -> GatewayAnswer:
         """Call the gateway."""
-        return await self._gateway.fetch(self, customer, query)
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._gateway.fetch(self, customer, query)
+        except TimeoutError as error:
+            raise GatewayError(Failure.TIMEOUT) from error

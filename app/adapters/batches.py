@@ -6,7 +6,7 @@ next tick and costs nothing worth having.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from app.services.ports import Reading, StoreUnavailableError
 
@@ -14,27 +14,31 @@ Names = tuple[str, str]
 Fetch = Callable[[Sequence[Names]], Awaitable[Sequence[bytes | None]]]
 
 
-@dataclass(slots=True)
 class _Batch:
     """The reads of one tick, and those who wait for them."""
 
-    waiting: dict[Names, list[asyncio.Future[Reading]]]
-    timer: asyncio.TimerHandle | None = None
-    over: bool = False
+    __slots__ = ("over", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: dict[Names, list[asyncio.Future[Reading]]] = {}
+        self.over = False
 
     def deliver(self, values: Sequence[bytes | None]) -> None:
         """Hand out two values for each pair of names."""
-        for index, waiters in enumerate(self.waiting.values()):
-            reading = Reading(values[2 * index], values[2 * index + 1])
+        self.over = True
+        taken = iter(values)
+        for waiters, content, epoch in zip(self.waiting.values(), taken, taken, strict=True):
+            reading = Reading(content, epoch)
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(reading)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self) -> None:
         """Tell everybody that there is no answer."""
+        self.over = True
         for waiter in (waiter for waiters in self.waiting.values() for waiter in waiters):
             if not waiter.done():
-                waiter.set_exception(error)
+                waiter.set_exception(StoreUnavailableError())
 
 
 class BatchedReads:
@@ -60,34 +64,46 @@ class BatchedReads:
         self._timeout = timeout
         self._succeeded = succeeded
         self._failed = failed
-        self._waiting: dict[Names, list[asyncio.Future[Reading]]] = {}
-        self._batches: set[asyncio.Task[None]] = set()
+        self._collecting: _Batch | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._closed = False
 
-    async def read(self, name: str, epoch_name: str) -> Reading:
-        """Read an entry and its epoch."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._send)
-        waiter: asyncio.Future[Reading] = loop.create_future()
-        self._waiting.setdefault((name, epoch_name), []).append(waiter)
-        return await waiter
+    def read(self, name: str, epoch_name: str) -> asyncio.Future[Reading]:
+        """Read an entry and its epoch.
+
+        Raises:
+            StoreUnavailableError: there was no answer in time, or an error; or this was closed.
+
+        """
+        batch = self._collecting or self._begin()
+        waiter: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+        batch.waiting.setdefault((name, epoch_name), []).append(waiter)
+        return waiter
 
     async def close(self) -> None:
-        """End the batches under way."""
-        for batch in self._batches:
-            batch.cancel()
-        await asyncio.gather(*self._batches, return_exceptions=True)
+        """End the batches under way, and the one not yet sent: their readers get an error."""
+        self._closed = True
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def _send(self) -> None:
-        batch = _Batch(self._waiting)
-        self._waiting = {}
-        loop = asyncio.get_running_loop()
-        batch.timer = loop.call_later(self._timeout, self._give_up, batch)
-        task = loop.create_task(self._answer(batch))
-        self._batches.add(task)
-        task.add_done_callback(self._batches.discard)
+    def _begin(self) -> _Batch:
+        """Begin a batch. Its task takes its first step in the next tick: so long others may join.
+
+        No other task could fetch it: a reader may leave, and a worker that lives on would have to
+        be woken, which costs as much.
+        """
+        if self._closed:
+            raise StoreUnavailableError
+        self._collecting = batch = _Batch()
+        task = asyncio.get_running_loop().create_task(self._answer(batch))
+        self._under_way.add(task)
+        task.add_done_callback(partial(self._end, batch))
+        return batch
 
     async def _answer(self, batch: _Batch) -> None:
+        self._collecting = None
+        timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, batch)
         try:
             values = await self._fetch(tuple(batch.waiting))
         # Whatever it is (redis-py has errors outside of its own family), nobody is left waiting.
@@ -95,15 +111,20 @@ class BatchedReads:
             self._give_up(batch)
         else:
             if not batch.over:
-                batch.over = True
                 self._succeeded()
                 batch.deliver(values)
         finally:
-            if batch.timer is not None:
-                batch.timer.cancel()
+            timer.cancel()
 
     def _give_up(self, batch: _Batch) -> None:
         if not batch.over:
-            batch.over = True
             self._failed()
-            batch.fail(StoreUnavailableError())
+            batch.fail()
+
+    def _end(self, batch: _Batch, task: asyncio.Task[None]) -> None:
+        """Leave nobody waiting whose batch was cancelled, be it before its first step."""
+        self._under_way.discard(task)
+        if self._collecting is batch:
+            self._collecting = None
+        if not batch.over:
+            batch.fail()

@@ -1,16 +1,25 @@
 """Outgoing HTTP: one way to make sessions, to read bodies and to translate errors."""
 
+import select
 from collections.abc import Mapping
 
 from aiohttp import (
     ClientError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
     DummyCookieJar,
+    ServerDisconnectedError,
     TCPConnector,
 )
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from app.domain.failures import Failure, GatewayError
 
@@ -21,6 +30,47 @@ class BodyTooLargeError(Exception):
     """A body is larger than it may be; what was read of it is thrown away."""
 
 
+class BrokenConnectionError(ClientError):
+    """A connection broke before there was an answer."""
+
+
+async def _no_silent_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from repeating a call: what it takes for broken connections it never sees.
+
+    It would send an idempotent request a second time without telling, and a failing gateway would
+    get twice its traffic. Our own retries are counted.
+    """
+    try:
+        return await handler(request)
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise BrokenConnectionError from error
+
+
+class CleanConnector(TCPConnector):
+    """A pool that never hands out a connection on which something came that nobody asked for.
+
+    aiohttp would take that for the answer to the next request: from a gateway that has lost count
+    of its answers, it is another customer's.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and _is_quiet(connection.protocol):
+                return connection
+            connection.close()
+        return None
+
+
+def _is_quiet(protocol: ResponseHandler) -> bool:
+    """Whether nothing has arrived, neither read already nor still in the socket."""
+    transport = protocol.transport
+    if transport is None or protocol.should_close:
+        return False
+    unread = select.poll()
+    unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not unread.poll(0)
+
+
 def client_session(
     *, connect_timeout: float, timeout: float, max_connections: int
 ) -> ClientSession:
@@ -29,10 +79,11 @@ def client_session(
     `connect_timeout` and `timeout` (a whole call) are in seconds.
     """
     return ClientSession(
-        connector=TCPConnector(limit=max_connections, limit_per_host=max_connections),
+        connector=CleanConnector(limit=max_connections, limit_per_host=max_connections),
         cookie_jar=DummyCookieJar(),
         timeout=ClientTimeout(total=timeout, sock_connect=connect_timeout),
         headers={"User-Agent": USER_AGENT},
+        middlewares=(_no_silent_retry,),
     )
 
 

@@ -5,6 +5,7 @@ aiohttp-client-cache keeps them; which of them is believed, and for how long at 
 logins.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from aiohttp_client_cache.backends.base import CacheBackend
 from aiohttp_client_cache.response import CachedResponse
 from aiohttp_client_cache.session import CachedSession
 
-from app.adapters.http import USER_AGENT, read_bounded
+from app.adapters.http import USER_AGENT, CleanConnector, read_bounded
 from app.services.ports import KeyDocument, KeysUnavailableError
 
 _MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -33,6 +34,7 @@ def document_session() -> CachedSession:
     """Make the session for issuers' documents."""
     session: CachedSession = CachedSession(
         cache=CacheBackend(cache_control=True),
+        connector=CleanConnector(),
         cookie_jar=DummyCookieJar(),
         timeout=_TIMEOUT,
         response_class=_Document,
@@ -76,11 +78,19 @@ class IssuerDocuments:
         return jwks_url
 
     async def _get(self, url: str, *, revalidate: bool) -> KeyDocument:
-        headers = {"Cache-Control": "no-cache"} if revalidate else {}
+        try:
+            return await self._ask(url, {"Cache-Control": "no-cache"} if revalidate else {})
+        except KeysUnavailableError as error:
+            if not isinstance(error.__cause__, OverflowError):
+                raise
+            # The cache can't reckon with an absurd max-age; the document may be good all the same.
+            return await self._ask(url, {"Cache-Control": "no-store"})
+
+    async def _ask(self, url: str, headers: Mapping[str, str]) -> KeyDocument:
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 body = await response.read()
-        # The border to a cache that parses foreign headers: an odd max-age raises OverflowError.
+        # The border to a cache that parses foreign headers.
         except Exception as error:
             raise KeysUnavailableError from error
         if response.status != 200:  # noqa: PLR2004

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from app.domain.epochs import invalidated, new_epoch
+from app.domain.epochs import Standing, invalidated, new_epoch, standing
 from app.protocol.entries import MAX_STAMP_LEAD, STAMP_BYTES
 from app.services.ports import Clock, HeldEpoch, Reading
 
@@ -35,13 +35,13 @@ class MemoryStore:
         self._put(epoch_name, epoch, ttl)
 
     async def write(self, name: str, content: bytes, *, ttl: float, epoch: HeldEpoch) -> bool:
-        """Keep a content if its epoch is in force and no newer version is there."""
-        old = self._get(name)
+        """Keep a content unless it was erased meanwhile or a newer version is there."""
+        old, current = self._get(name), self._get(epoch.name)
         newer = old is not None and 0 < _stamp(old) - _stamp(content) < MAX_STAMP_LEAD
-        if newer or self._get(epoch.name) != epoch.value:
+        if newer or current is None or standing(epoch.value, current) is Standing.ERASED:
             return False
         self._put(name, content, ttl)
-        self._put(epoch.name, epoch.value, epoch.ttl)
+        self._put(epoch.name, current, epoch.ttl)
         return True
 
     async def hold(self, name: str, owner: bytes, *, ttl: float) -> bool:
@@ -62,6 +62,15 @@ class MemoryStore:
         expires_at = self._held[name][1] if number > 1 else self._clock() + window
         self._put(name, b"%d" % number, expires_at - self._clock())
         return number
+
+    async def pause(self, name: str, *, seconds: float) -> None:
+        """Begin a pause, or make it longer."""
+        if await self.pause_left(name) < seconds:
+            self._put(name, b"", seconds)
+
+    async def pause_left(self, name: str) -> float:
+        """Tell how much of a pause is left, in seconds."""
+        return 0.0 if self._get(name) is None else self._held[name][1] - self._clock()
 
     def _get(self, name: str) -> bytes | None:
         found = self._held.get(name)

@@ -3,6 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from app.domain.failures import GatewayError
+from app.services.breaker import Circuit
 
 
 class LogObserver:
@@ -32,6 +33,24 @@ class LogObserver:
     def token_failed(self, error: GatewayError) -> None:
         """Say how a token call failed."""
         self._logger.warning("token_failed", failure=error.failure.value)
+
+    def gateway_refused(self, error: GatewayError) -> None:
+        """Say that the gateway refuses us: an alarm."""
+        self._logger.error(
+            "gateway_refused", failure=error.failure.value, gateway_request_id=error.request_id
+        )
+
+    def gateway_paused(self, seconds: float) -> None:
+        """Say that the gateway asked for a pause."""
+        self._logger.warning("gateway_paused", seconds=round(seconds, 3))
+
+    def gateway_retried(self, error: GatewayError) -> None:
+        """Say after which failure a call is tried once more."""
+        self._logger.info("gateway_retried", failure=error.failure.value)
+
+    def circuit_changed(self, name: str, state: Circuit) -> None:
+        """Say that a circuit opened, closed, or lets a probe through."""
+        self._logger.warning("circuit_changed", circuit=name, state=state.value)
 
     def gateway_answered(self, *, request_id: str | None, left_out: int, warnings: int) -> None:
         """Say what was odd about a good answer, if anything was."""

@@ -2,31 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import (
-    InvalidResponse,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import ResponseError
 
 from app.adapters.batches import BatchedReads, Names
-from app.adapters.breaker import Breaker
+from app.adapters.redis_borrowing import checked_values, read_values
 from app.adapters.redis_connections import Client
-from app.domain.epochs import new_epoch
+from app.adapters.redis_durable import write_durably
+from app.domain.epochs import HALF, new_epoch
 from app.protocol.entries import MAX_STAMP_LEAD, STAMP_BYTES
+from app.services.breaker import Breaker, BreakerPolicy, Circuit
 from app.services.ports import HeldEpoch, Reading, StoreUnavailableError
 
 T = TypeVar("T")
-_OUTAGES = (RedisError, RedisClusterException, OSError)
 
-# A fill is kept only under the epoch that it was begun with, and never in place of a newer one,
-# unless that one is of a future that only a wrong clock can have seen.
+_BREAKER = BreakerPolicy(failures=3, first_pause=0.5, longest_pause=10.0)
+
+# A fill is kept unless it was erased meanwhile (one that was invalidated is good for being served
+# stale), and never in place of a newer one, unless that one is of a future that only a wrong clock
+# can have seen.
 _WRITE = f"""
-if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+local epoch = redis.call('GET', KEYS[2])
+if not epoch or string.sub(epoch, 1, {HALF}) ~= string.sub(ARGV[3], 1, {HALF}) then return 0 end
 local old = tonumber(redis.call('GETRANGE', KEYS[1], 0, {STAMP_BYTES - 1}))
 local new = tonumber(string.sub(ARGV[1], 1, {STAMP_BYTES}))
 if old and old > new and old < new + {MAX_STAMP_LEAD} then return 0 end
@@ -35,10 +35,12 @@ redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return 1
 """
 # An invalidation keeps the first half of the epoch, `erase`; where there is none, both are new.
-_CHANGE = """
+_CHANGE = f"""
 local old = redis.call('GET', KEYS[1])
 local new = ARGV[1]
-if ARGV[3] == '0' and old then new = string.sub(old, 1, 16) .. string.sub(new, 17) end
+if ARGV[3] == '0' and old then
+  new = string.sub(old, 1, {HALF}) .. string.sub(new, {HALF + 1})
+end
 redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
 return 1
 """
@@ -46,6 +48,12 @@ _HOLD = """
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_PAUSE = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+end
 return 1
 """
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
@@ -60,16 +68,22 @@ class RedisStore:
     """Keeps entries and epochs as strings with an expiry.
 
     Nobody waits longer than `timeout` seconds; after a few failures in a row a circuit breaker
-    spares requests the wait. Commands are never cancelled: one that is late ends by itself, so that
-    no reply of it is left over on its connection, and a connection that takes long to make is there
-    for those who come later.
+    spares requests the wait; `changed` is told of its states. Commands are never cancelled: one
+    that is late ends by itself, so that no reply of it is left over on its connection, and a
+    connection that takes long to make is there for those who come later.
     """
 
-    def __init__(self, redis: Client, *, timeout: float) -> None:
+    def __init__(
+        self,
+        redis: Client,
+        *,
+        timeout: float,
+        changed: Callable[[Circuit], None] = lambda _: None,
+    ) -> None:
         self._redis = redis
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
-        self._breaker = Breaker(timer=time.monotonic)
+        self._breaker = Breaker(_BREAKER, timer=time.monotonic, changed=changed)
         self._reads = BatchedReads(
             self._fetch,
             timeout=timeout,
@@ -81,43 +95,67 @@ class RedisStore:
         self._hold = redis.register_script(_HOLD)
         self._release = redis.register_script(_RELEASE)
         self._count = redis.register_script(_COUNT)
+        self._pause = redis.register_script(_PAUSE)
 
     async def read(self, name: str, epoch_name: str) -> Reading:
         """Read an entry together with its epoch."""
-        if not self._breaker.lets_pass:
+        if not self._breaker.lets_pass():
             raise StoreUnavailableError
         return await self._reads.read(name, epoch_name)
 
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
         """Return the epoch in force: the one proposed if there was none."""
-        command = self._redis.set(epoch_name, proposed, px=_milliseconds(ttl), nx=True, get=True)
-        epoch = await self._guarded(_as_coroutine(command))
+        px = _milliseconds(ttl)
+        command = _begun(lambda: self._redis.set(epoch_name, proposed, px=px, nx=True, get=True))
+        epoch = await self._spared(command)
         return epoch if isinstance(epoch, bytes) else proposed
 
     async def change_epoch(self, epoch_name: str, *, erase: bool, ttl: float) -> None:
-        """Put a new epoch in place."""
-        arguments = (new_epoch(), _milliseconds(ttl), int(erase))
-        await self._guarded(self._change([epoch_name], arguments))
+        """Put a new epoch in place.
+
+        An erasure waits, within the store's `timeout`, until every replica that might be promoted
+        has confirmed it, and raises `StoreUnavailableError` if one has not: the new epoch is in
+        force then, but a failover may lose it, so the erasure has to be sent again. Without
+        replicas that costs one more round trip. A mere invalidation does not wait: if it is lost,
+        entries are served for at most the rest of their freshness. Who is known as a replica
+        neither to Redis itself nor to its Sentinels or its Cluster is not waited for.
+        """
+        if not erase:
+            arguments = (new_epoch(), _milliseconds(ttl), 0)
+            await self._guarded(self._change([epoch_name], arguments))
+        elif not await self._guarded(self._erase(epoch_name, ttl)):
+            raise StoreUnavailableError
 
     async def write(self, name: str, content: bytes, *, ttl: float, epoch: HeldEpoch) -> bool:
-        """Keep a content if its epoch is in force and no newer version is there."""
+        """Keep a content unless it was erased meanwhile or a newer version is there."""
         arguments = (content, _milliseconds(ttl), epoch.value, _milliseconds(epoch.ttl))
-        return bool(await self._guarded(self._write([name, epoch.name], arguments)))
+        return bool(await self._spared(self._write([name, epoch.name], arguments)))
 
     async def hold(self, name: str, owner: bytes, *, ttl: float) -> bool:
         """Take a lock, or hold it longer."""
-        return bool(await self._guarded(self._hold([name], [owner, _milliseconds(ttl)])))
+        return bool(await self._spared(self._hold([name], [owner, _milliseconds(ttl)])))
 
     async def release(self, name: str, owner: bytes) -> None:
         """Give a lock up."""
-        await self._guarded(self._release([name], [owner]))
+        await self._spared(self._release([name], [owner]))
 
     async def count(self, name: str, *, window: float) -> int:
         """Count one more under a name."""
-        number = await self._guarded(self._count([name], [_milliseconds(window)]))
+        number = await self._spared(self._count([name], [_milliseconds(window)]))
         if not isinstance(number, int):
             raise StoreUnavailableError
         return number
+
+    async def pause(self, name: str, *, seconds: float) -> None:
+        """Begin a pause, or make it longer."""
+        await self._spared(self._pause([name], [_milliseconds(seconds)]))
+
+    async def pause_left(self, name: str) -> float:
+        """Tell how much of a pause is left, in seconds."""
+        left = await self._spared(_begun(lambda: self._redis.pttl(name)))
+        if not isinstance(left, int):
+            raise StoreUnavailableError
+        return max(0, left) / 1000
 
     async def close(self) -> None:
         """Wait for reads under way, and end what is late; the client is closed by its owner."""
@@ -126,19 +164,39 @@ class RedisStore:
             command.cancel()
         await asyncio.gather(*self._commands, return_exceptions=True)
 
+    async def _erase(self, epoch_name: str, ttl: float) -> bool:
+        """Put a new epoch in place on the master and on all replicas; whether it is on all."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        arguments = (new_epoch(), _milliseconds(ttl), 1)
+        if isinstance(self._redis, RedisCluster):
+            # This follows redirections and failovers, which a borrowed connection does not.
+            await self._change([epoch_name], arguments)
+        command = ("EVAL", _CHANGE, 1, epoch_name, *arguments)
+        return await write_durably(self._redis, epoch_name, *command, by=deadline)
+
     async def _fetch(self, names: Sequence[Names]) -> Sequence[bytes | None]:
         """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
         flat = [name for pair in names for name in pair]
         if not isinstance(self._redis, RedisCluster):
-            return _values(await self._redis.mget(flat), len(flat))
+            return await read_values(self._redis.connection_pool, flat)
         pipeline = self._redis.pipeline()
         for name in flat:
             pipeline.get(name)
-        return _values(await pipeline.execute(), len(flat))
+        return checked_values(await pipeline.execute(), len(flat))
+
+    async def _spared(self, command: Coroutine[Any, Any, T]) -> T:
+        """Wait for the answer to what can be done without: not tried if the last command failed.
+
+        So a request waits in vain once, for its read, and not once for each of its commands.
+        """
+        if self._breaker.in_doubt:
+            command.close()
+            raise StoreUnavailableError
+        return await self._guarded(command)
 
     async def _guarded(self, command: Coroutine[Any, Any, T]) -> T:
         """Wait for a command's answer, unless the circuit is open."""
-        if not self._breaker.lets_pass:
+        if not self._breaker.lets_pass():
             command.close()
             raise StoreUnavailableError
         task = asyncio.create_task(command)
@@ -150,7 +208,12 @@ class RedisStore:
         except ResponseError as error:
             # It is there, and refuses: it is full, or read-only since a failover.
             raise StoreUnavailableError from error
-        except (*_OUTAGES, asyncio.InvalidStateError) as error:
+        except asyncio.CancelledError:
+            # The store was closed. Had it been who waits here, he would not have come this far.
+            raise StoreUnavailableError from None
+        # Late, or failed in any way: redis-py has errors outside of its own family, and its Cluster
+        # client lets bare ones through when connections break while others are being made.
+        except Exception as error:
             self._breaker.failed()
             raise StoreUnavailableError from error
         self._breaker.succeeded()
@@ -163,18 +226,9 @@ class RedisStore:
             command.exception()
 
 
-def _values(reply: object, number: int) -> list[bytes | None]:
-    """Check the form of a reply: on a connection out of step it is the reply to something else."""
-    if not isinstance(reply, list) or len(reply) != number:
-        raise InvalidResponse
-    if not all(value is None or isinstance(value, bytes) for value in reply):
-        raise InvalidResponse
-    return reply
-
-
-async def _as_coroutine(command: Awaitable[T]) -> T:
-    """redis-py promises no more than an awaitable."""
-    return await command
+async def _begun(command: Callable[[], Awaitable[T]]) -> T:
+    """Begin a command when it is waited for, which an open circuit prevents."""
+    return await command()
 
 
 def _milliseconds(seconds: float) -> int:

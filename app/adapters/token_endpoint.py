@@ -49,6 +49,10 @@ def _capillary_auth(
 class _AiohttpOAuth2Client(OAuth2Client):  # type: ignore[misc]
     """authlib's client with its HTTP done by aiohttp; its session is our transport."""
 
+    def __init__(self, transport: HttpTransport, *, clock: Clock, **options: str | None) -> None:
+        super().__init__(transport, **options)
+        self._clock = clock
+
     async def _fetch_token(
         self,
         url: str,
@@ -61,7 +65,7 @@ class _AiohttpOAuth2Client(OAuth2Client):  # type: ignore[misc]
         # A copy: authlib's basic authentication writes into the headers, which it shares.
         url, headers, body = auth.prepare(method, url, dict(headers or {}), body)
         answer = await self.session.exchange(method, url, headers=headers, body=body)
-        standard = standard_answer(answer.status, answer.headers, answer.body)
+        standard = standard_answer(answer.status, answer.headers, answer.body, now=self._clock())
         token: Mapping[str, Any] = self.parse_response_token(_TokenResponse(standard))
         return token
 
@@ -91,6 +95,7 @@ class OAuthTokenEndpoint:
         self._clock = clock
         self._client = _AiohttpOAuth2Client(
             transport,
+            clock=clock,
             # RFC 6749 section 2.3.1 has both form-encoded before they become a basic credential.
             client_id=quote_plus(client_id) if method == STANDARD else client_id,
             client_secret=quote_plus(client_secret) if method == STANDARD else client_secret,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,18 +12,21 @@ from structlog.typing import FilteringBoundLogger
 
 from app.adapters.gateway_transport import HttpTransport
 from app.adapters.observer import LogObserver
-from app.bootstrap.cache import make_cache
+from app.bootstrap.cache import make_cache, make_store
 from app.bootstrap.tools import Tools
 from app.bootstrap.upstream import (
     gateway_session,
     make_credentials,
     make_gateway,
+    make_guards,
     make_issuers,
 )
 from app.services.authentication import Authenticator
 from app.services.invalidation import Invalidator
+from app.services.load import InFlight
 from app.services.ports import Clock
 from app.services.readiness import Readiness
+from app.services.request_rate import RequestRate
 from app.settings import Settings
 from app.web.application import application
 from app.web.badges import badges_handler
@@ -42,7 +45,11 @@ class Addresses:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, logger: FilteringBoundLogger, *, clock: Clock = time.time
+    settings: Settings,
+    logger: FilteringBoundLogger,
+    *,
+    clock: Clock = time.time,
+    timer: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Addresses]:
     """Run the service; on leaving, everything is closed in the opposite order of its making.
 
@@ -51,14 +58,16 @@ async def running(
 
     """
     async with AsyncExitStack() as stack:
-        tools = Tools(stack=stack, clock=clock, observer=LogObserver(logger))
+        tools = Tools(stack=stack, clock=clock, timer=timer, observer=LogObserver(logger))
         session = await stack.enter_async_context(gateway_session(settings.gateway))
         transport = HttpTransport(session, max_body_bytes=settings.gateway.max_body_bytes)
-        credentials = make_credentials(settings.gateway, transport, tools)
+        stored = await make_store(settings, tools)
+        guards = make_guards(settings, stored, tools)
+        credentials = make_credentials(settings.gateway, transport, guards, tools)
         issuers = await make_issuers(settings.identity, tools)
-        gateway = make_gateway(settings.gateway, transport, credentials, tools)
-        cache = await make_cache(settings, gateway, tools)
-        readiness = Readiness(credentials=credentials)
+        gateway = make_gateway(settings.gateway, transport, credentials, guards, tools)
+        cache = make_cache(settings, stored, gateway, tools)
+        readiness = Readiness(pushback=guards.pushback)
         attempts = [credentials.current, *(issuer.keys.current for issuer in issuers)]
         warming = asyncio.create_task(readiness.warm_up(attempts))
         stack.push_async_callback(_end, warming)
@@ -68,6 +77,9 @@ async def running(
             authenticator=Authenticator(issuers=issuers, clock=clock),
             reader=cache.reader,
             keys=cache.keys,
+            in_flight=InFlight(settings.server.max_in_flight),
+            request_rate=_request_rate(settings, clock),
+            deadline=settings.gateway.timeout,
         )
         public = application(
             logger,
@@ -80,6 +92,12 @@ async def running(
         )
         admin = application(logger, reads=health, writes={"/cache/invalidate": invalidate})
         yield await _listen(settings, logger, stack, public, admin)
+
+
+def _request_rate(settings: Settings, clock: Clock) -> RequestRate | None:
+    """Make the limit of a customer's requests; 0 is off."""
+    quota = settings.limits.requests_per_minute
+    return RequestRate(quota=quota, clock=clock) if quota else None
 
 
 def _webhook(settings: Settings, invalidator: Invalidator) -> dict[str, Handler]:

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 
 from app.adapters.memory_store import MemoryStore
 from app.adapters.redis_connections import connect
@@ -9,12 +10,13 @@ from app.adapters.redis_store import RedisStore
 from app.bootstrap.tools import Tools
 from app.domain.freshness import FreshnessPolicy
 from app.protocol.entries import EntryKeys
-from app.services.badges import BadgesReader, Patience
+from app.services.badges import BadgesReader
 from app.services.budget import CallBudget
 from app.services.fills import Filler
 from app.services.fleet_lock import FleetLock
 from app.services.gateway import BadgesGateway
 from app.services.invalidation import Invalidator
+from app.services.load import InFlight
 from app.services.ports import EntryStore
 from app.services.shelf import Shelf
 from app.settings import CacheSettings, Settings
@@ -29,10 +31,22 @@ class Cache:
     invalidator: Invalidator
 
 
-async def make_cache(settings: Settings, gateway: BadgesGateway, tools: Tools) -> Cache:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where entries are kept, and how they are named and sealed."""
+
+    keys: EntryKeys
+    store: EntryStore
+
+
+async def make_store(settings: Settings, tools: Tools) -> Stored:
+    """Open the store."""
+    return Stored(keys=_entry_keys(settings), store=await _store(settings.cache, tools))
+
+
+def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools: Tools) -> Cache:
     """Make the cache in front of the gateway."""
-    keys, policy = _entry_keys(settings), _policy(settings.cache)
-    store = await _store(settings.cache, tools)
+    keys, store, policy = stored.keys, stored.store, _policy(settings.cache)
     shelf = Shelf(store=store, policy=policy, clock=tools.clock, observer=tools.observer)
     filler = Filler(
         shelf=shelf,
@@ -55,9 +69,8 @@ async def make_cache(settings: Settings, gateway: BadgesGateway, tools: Tools) -
         shelf=shelf,
         filler=filler,
         policy=policy,
-        patience=Patience(
-            deadline=settings.gateway.timeout, soft_timeout=settings.gateway.soft_timeout
-        ),
+        misses=InFlight(settings.server.max_misses_in_flight),
+        soft_timeout=settings.gateway.soft_timeout,
         clock=tools.clock,
     )
     invalidator = Invalidator(store=store, keys=keys, shelf=shelf, observer=tools.observer)
@@ -82,7 +95,11 @@ async def _store(settings: CacheSettings, tools: Tools) -> EntryStore:
     if url == "memory://":
         return MemoryStore(clock=tools.clock)
     redis = await tools.stack.enter_async_context(connect(url, timeout=settings.timeout))
-    store = RedisStore(redis, timeout=settings.timeout)
+    store = RedisStore(
+        redis,
+        timeout=settings.timeout,
+        changed=partial(tools.observer.circuit_changed, "store"),
+    )
     tools.stack.push_async_callback(store.close)
     return store
 

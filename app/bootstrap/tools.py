@@ -1,5 +1,6 @@
 """What nearly every part of the service needs."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -8,8 +9,12 @@ from app.services.ports import Clock, Observer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What nearly every part needs, and the stack that closes what was opened."""
+    """What nearly every part needs, and the stack that closes what was opened.
+
+    `clock` tells the time of day, `timer` one that never goes back, both in seconds.
+    """
 
     stack: AsyncExitStack
     clock: Clock
+    timer: Callable[[], float]
     observer: Observer

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import ClientSession
 
@@ -14,20 +15,27 @@ from app.adapters.token_endpoint import (
     OAuthTokenEndpoint,
     basic_credential,
 )
+from app.bootstrap.cache import Stored
 from app.bootstrap.tools import Tools
 from app.domain.identity import Identifier
 from app.protocol.credentials import IssuerRules
 from app.protocol.gateway import BadgesEndpoint
 from app.services.authentication import Issuer
+from app.services.breaker import Breaker, BreakerPolicy
+from app.services.bulkhead import Bulkhead
 from app.services.credentials import (
     Credential,
     FixedCredential,
     GatewayCredentials,
     TokenCredentials,
 )
-from app.services.gateway import BadgesGateway
+from app.services.gateway import BadgesGateway, Guards
 from app.services.issuer_keys import IssuerKeys
-from app.settings import GatewaySettings, IdentitySettings
+from app.services.pushback import Pushback
+from app.services.retries import Retries, RetryBudget
+from app.settings import GatewaySettings, IdentitySettings, Settings
+
+_BREAKER = BreakerPolicy(failures=10, first_pause=1.0, longest_pause=10.0)
 
 
 @asynccontextmanager
@@ -36,19 +44,45 @@ async def gateway_session(settings: GatewaySettings) -> AsyncIterator[ClientSess
     async with client_session(
         connect_timeout=settings.connect_timeout,
         timeout=settings.timeout,
-        max_connections=settings.max_connections,
+        # One more than there are calls at a time: a token must not wait for those that wait for it.
+        max_connections=settings.max_connections + 1,
     ) as session:
         yield session
 
 
+def make_guards(settings: Settings, stored: Stored, tools: Tools) -> Guards:
+    """Make what stands between a wish to call the gateway and the call."""
+    return Guards(
+        pushback=Pushback(
+            store=stored.store,
+            name=stored.keys.pause_name,
+            clock=tools.clock,
+            observer=tools.observer,
+        ),
+        breaker=Breaker(
+            _BREAKER,
+            timer=tools.timer,
+            changed=partial(tools.observer.circuit_changed, "gateway"),
+        ),
+        bulkhead=Bulkhead(
+            calls=settings.gateway.max_connections, queue=settings.server.max_misses_in_flight
+        ),
+        retries=Retries(
+            most=settings.gateway.retries,
+            budget=RetryBudget(timer=tools.timer),
+            observer=tools.observer,
+        ),
+    )
+
+
 def make_credentials(
-    settings: GatewaySettings, transport: HttpTransport, tools: Tools
+    settings: GatewaySettings, transport: HttpTransport, guards: Guards, tools: Tools
 ) -> GatewayCredentials:
     """Make the source of the gateway's credentials by `gateway.auth`."""
     secret = settings.client_secret.get_secret_value()
     if settings.auth == "basic" or settings.token_url is None:
         value = basic_credential(settings.client_id, secret)
-        return FixedCredential(Credential("Authorization", value), clock=tools.clock)
+        return FixedCredential(Credential("Authorization", value))
     capillary = settings.auth == "capillary"
     credentials = TokenCredentials(
         endpoint=OAuthTokenEndpoint(
@@ -62,6 +96,9 @@ def make_credentials(
         ),
         header="X-CAP-API-OAUTH-TOKEN" if capillary else "Authorization",
         prefix="" if capillary else "Bearer ",
+        pushback=guards.pushback,
+        retries=guards.retries,
+        timeout=settings.timeout,
         clock=tools.clock,
         observer=tools.observer,
     )
@@ -73,6 +110,7 @@ def make_gateway(
     settings: GatewaySettings,
     transport: HttpTransport,
     credentials: GatewayCredentials,
+    guards: Guards,
     tools: Tools,
 ) -> BadgesGateway:
     """Make what fetches badges from the gateway."""
@@ -85,7 +123,11 @@ def make_gateway(
         },
     )
     return BadgesGateway(
-        endpoint=endpoint, transport=transport, credentials=credentials, clock=tools.clock
+        endpoint=endpoint,
+        transport=transport,
+        credentials=credentials,
+        guards=guards,
+        clock=tools.clock,
     )
 
 

@@ -3,7 +3,8 @@
 import secrets
 from enum import StrEnum
 
-_HALF = 16
+HALF = 16
+"""The bytes of `erase`, which come first, and of `fresh`."""
 
 
 class Standing(StrEnum):
@@ -16,7 +17,7 @@ class Standing(StrEnum):
 
 def new_epoch() -> bytes:
     """Make an epoch: two random halves of 128 bits, `erase` and `fresh`."""
-    return secrets.token_bytes(2 * _HALF)
+    return secrets.token_bytes(2 * HALF)
 
 
 def invalidated(epoch: bytes | None) -> bytes:
@@ -26,11 +27,11 @@ def invalidated(epoch: bytes | None) -> bytes:
     """
     if epoch is None:
         return new_epoch()
-    return epoch[:_HALF] + secrets.token_bytes(_HALF)
+    return epoch[:HALF] + secrets.token_bytes(HALF)
 
 
 def standing(epoch_of_entry: bytes, current: bytes | None) -> Standing:
     """Say how an entry stands: an absent epoch never matches, neither does another `erase`."""
-    if current is None or current[:_HALF] != epoch_of_entry[:_HALF]:
+    if current is None or current[:HALF] != epoch_of_entry[:HALF]:
         return Standing.ERASED
     return Standing.CURRENT if current == epoch_of_entry else Standing.INVALIDATED

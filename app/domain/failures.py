@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 
 class Failure(StrEnum):
-    """The ways in which a badges call or a token call fails."""
+    """The ways in which a call to the gateway fails, or is not made."""
 
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -20,6 +20,27 @@ class Failure(StrEnum):
     SERVER_ERROR = "server-error"
     UNREADABLE = "unreadable"
     WRONG_SHAPE = "wrong-shape"
+    CIRCUIT_OPEN = "circuit-open"
+    OVERLOADED = "overloaded"
+
+
+class Retry(StrEnum):
+    """How often a call may be made again: never, once, as often as is configured, or replayed."""
+
+    NO = "no"
+    ONCE = "once"
+    YES = "yes, jittered, within the deadline"
+    REPLAY = "once, at once, with a new token"
+
+
+class Remembered(StrEnum):
+    """Where a failure is remembered, and for how long."""
+
+    NO = "no"
+    ENTRY = "2 s, for this entry"
+    MISSING = "`missing_for`; the stale entry is dropped"
+    PROCESS = "30 s, process-wide, an alarm"
+    FLEET = "the fleet pauses: as long as asked, 1 to 300 s; 5 s where absent"
 
 
 class Answer(StrEnum):
@@ -29,51 +50,84 @@ class Answer(StrEnum):
     BAD_ANSWER = "gateway-bad-answer"
     UNAVAILABLE = "gateway-unavailable"
     TIMEOUT = "gateway-timeout"
+    OVERLOADED = "overloaded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
     """How a failure is treated.
 
-    `answer` is what a caller without a usable stale entry gets; `renews_token`, whether the call is
-    replayed once with a new token.
+    `when` says what counts as this failure; `circuit`, whether it is a sign that the gateway is
+    down; `answer` is what a caller without a usable stale entry gets. Every retry and replay draws
+    on one budget.
     """
 
     when: str
+    retry: Retry = Retry.NO
+    circuit: bool = False
+    remembered: Remembered = Remembered.ENTRY
     answer: Answer
-    renews_token: bool = False
 
 
 TREATMENTS: Mapping[Failure, Treatment] = MappingProxyType(
     {
         Failure.UNREACHABLE: Treatment(
             when="DNS, connect refused or reset, TLS, 502, 504, 520, 521, 503 without Retry-After",
+            retry=Retry.YES,
+            circuit=True,
             answer=Answer.UNAVAILABLE,
         ),
-        Failure.TIMEOUT: Treatment(when="no answer in time", answer=Answer.TIMEOUT),
+        Failure.TIMEOUT: Treatment(when="no answer in time", circuit=True, answer=Answer.TIMEOUT),
         Failure.LIMITED: Treatment(
-            when="429, or 503 with Retry-After; body code 4001", answer=Answer.UNAVAILABLE
+            when="429, or 503 with Retry-After; body code 4001",
+            remembered=Remembered.FLEET,
+            answer=Answer.UNAVAILABLE,
         ),
         Failure.TOKEN_REJECTED: Treatment(
-            when="401, 498, as status or body code", answer=Answer.UNAVAILABLE, renews_token=True
-        ),
-        Failure.CREDENTIALS_REFUSED: Treatment(
-            when="token refused: wrong credentials, a renewed token refused too",
+            when="401, 498, as status or body code",
+            retry=Retry.REPLAY,
+            remembered=Remembered.NO,
             answer=Answer.UNAVAILABLE,
         ),
-        Failure.FORBIDDEN: Treatment(when="403, body code 4000", answer=Answer.UNAVAILABLE),
+        Failure.CREDENTIALS_REFUSED: Treatment(
+            when="wrong credentials; a renewed token refused too; any 401 with `basic`",
+            remembered=Remembered.PROCESS,
+            answer=Answer.UNAVAILABLE,
+        ),
+        Failure.FORBIDDEN: Treatment(
+            when="403, body code 4000",
+            remembered=Remembered.PROCESS,
+            answer=Answer.UNAVAILABLE,
+        ),
         Failure.CUSTOMER_UNKNOWN: Treatment(
-            when="codes 1026, 8015, whatever the status", answer=Answer.CUSTOMER_NOT_FOUND
+            when="codes 1026, 8015, whatever the status",
+            remembered=Remembered.MISSING,
+            answer=Answer.CUSTOMER_NOT_FOUND,
         ),
         Failure.UNEXPECTED: Treatment(
             when="a bare 404, 400, code 1028, other error bodies, 3xx, anything not named",
             answer=Answer.BAD_ANSWER,
         ),
-        Failure.SERVER_ERROR: Treatment(when="500 and other 5xx", answer=Answer.BAD_ANSWER),
+        Failure.SERVER_ERROR: Treatment(
+            when="500 and other 5xx", retry=Retry.ONCE, circuit=True, answer=Answer.BAD_ANSWER
+        ),
         Failure.UNREADABLE: Treatment(
-            when="not JSON, truncated, too large", answer=Answer.BAD_ANSWER
+            when="not JSON, truncated, too large",
+            retry=Retry.ONCE,
+            circuit=True,
+            answer=Answer.BAD_ANSWER,
         ),
         Failure.WRONG_SHAPE: Treatment(when="JSON of the wrong shape", answer=Answer.BAD_ANSWER),
+        Failure.CIRCUIT_OPEN: Treatment(
+            when="not asked: too many calls in a row failed",
+            remembered=Remembered.NO,
+            answer=Answer.UNAVAILABLE,
+        ),
+        Failure.OVERLOADED: Treatment(
+            when="not asked: too many calls wait for their turn",
+            remembered=Remembered.NO,
+            answer=Answer.OVERLOADED,
+        ),
     }
 )
 
@@ -81,8 +135,8 @@ TREATMENTS: Mapping[Failure, Treatment] = MappingProxyType(
 class GatewayError(Exception):
     """A call to the gateway failed. Carries no text of the gateway: that may hold anything.
 
-    `retry_after` is the pause that the gateway asked for, in seconds; `request_id` its own id of
-    the failed call, where it gave one.
+    `retry_after` is the pause that the gateway asked for, or what is left of one, in seconds;
+    `request_id` its own id of the failed call, where it gave one.
     """
 
     def __init__(

@@ -134,6 +134,12 @@ class EntryKeys:
         """Name the epoch of a customer, in the slot of its entries."""
         return f"{self._namespace}:{{{self.pseudonym(customer)}}}"
 
+    @property
+    def pause_name(self) -> str:
+        """Name the pause that the gateway asked this deployment for."""
+        digest = hmac.digest(self._name_secret, b"pause" + self._scope, "sha256")
+        return f"{self._namespace}:pause:{_text(digest)}"
+
     def pseudonym(self, customer: Customer) -> str:
         """Name a customer without saying who it is: for logs, and as the slot of its entries.
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from app.domain.failures import Failure, GatewayError
-from app.protocol.gateway import answer_failure, error_codes, parse_json
+from app.protocol.gateway import answer_failure, error_codes, parse_json, retry_after
 
 DEFAULT_LIFE = 300.0
 _MAX_LIFE = 30 * 86400.0
@@ -44,7 +44,9 @@ def capillary_request(key: str, secret: str) -> str:
     return msgspec.json.encode({"key": key, "secret": secret}).decode()
 
 
-def standard_answer(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def standard_answer(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: float
+) -> dict[str, Any]:
     """Bring a good token answer of either form into RFC 6749's; an unreadable lifetime is dropped.
 
     Raises:
@@ -58,7 +60,8 @@ def standard_answer(status: int, headers: Mapping[str, str], body: bytes) -> dic
         or not isinstance(token, str)
         or not _FIT_FOR_HEADER.fullmatch(token)
     ):
-        raise GatewayError(_failure(status, headers, document))
+        pause = retry_after(headers.get("retry-after"), now=now)
+        raise GatewayError(_failure(status, headers, document), retry_after=pause)
     answer = {"access_token": token, "token_type": "Bearer"}
     return answer if life is None else answer | {"expires_in": life}
 

@@ -11,7 +11,8 @@ from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.entries import Entry, EntryKeys
 from app.protocol.query import canonical_query
-from app.services.fills import Filled, Filler, Wanted, as_gateway_error
+from app.services.fills import Filled, Filler, Wanted
+from app.services.load import InFlight, OverloadedError
 from app.services.ports import Clock
 from app.services.shelf import LookUp, Shelf
 
@@ -46,16 +47,12 @@ class Served:
     fetching: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a request waits, in seconds: in all, and while it has a stale entry to offer."""
-
-    deadline: float
-    soft_timeout: float
-
-
 class BadgesReader:
-    """Answers queries for badges."""
+    """Answers queries for badges.
+
+    A request that has a stale entry to offer waits for the gateway for `soft_timeout` seconds at
+    most, and not at all while as many wait as `misses` allows.
+    """
 
     def __init__(
         self,
@@ -64,23 +61,30 @@ class BadgesReader:
         shelf: Shelf,
         filler: Filler,
         policy: FreshnessPolicy,
-        patience: Patience,
+        misses: InFlight,
+        soft_timeout: float,
         clock: Clock,
     ) -> None:
         self._keys = keys
         self._shelf = shelf
         self._filler = filler
         self._policy = policy
-        self._patience = patience
+        self._misses = misses
+        self._soft_timeout = soft_timeout
         self._clock = clock
 
-    async def read(self, customer: Customer, query: BadgesQuery, *, pulled: bool = False) -> Served:
+    async def read(
+        self, customer: Customer, query: BadgesQuery, *, until: float, pulled: bool = False
+    ) -> Served:
         """Answer a customer's query; `pulled`: he asked for what is there now.
+
+        `until` is the request's deadline, in the loop's time.
 
         Raises:
             GatewayError: the gateway failed and nothing usable was in the cache, or the customer is
                 unknown to the loyalty programme.
             BudgetExceededError: the customer has no call left, and nothing usable was in the cache.
+            OverloadedError: too many wait for the gateway, and nothing usable was in the cache.
 
         """
         started = perf_counter()
@@ -96,7 +100,7 @@ class BadgesReader:
                 self._filler.launch(wanted)
             served = self._serve(found.entry, Source.HIT)
         else:
-            served = await self._refetch(wanted, usual)
+            served = await self._refetch(wanted, usual, until)
         return replace(served, looking_up=looking_up)
 
     def _pulled(self, found: LookUp) -> LookUp:
@@ -106,21 +110,18 @@ class BadgesReader:
             return found
         return replace(found, freshness=Freshness.STALE)
 
-    async def _refetch(self, wanted: Wanted, usual: Freshness) -> Served:
+    async def _refetch(self, wanted: Wanted, usual: Freshness, until: float) -> Served:
         """Wait for the gateway, and fall back on a stale entry if that fails or takes too long.
 
         Who pulled to refresh without a call left is answered as he `usual`ly would be.
         """
         started = perf_counter()
-        collapsed = self._filler.under_way(wanted)
         stale = wanted.found.entry
-        limit = self._patience.deadline if stale is None else self._patience.soft_timeout
         try:
-            async with asyncio.timeout(limit):
-                filled = await self._filler.join(wanted)
-        except (GatewayError, TimeoutError) as error:
+            filled = await self._fetched(wanted, until)
+        except (GatewayError, OverloadedError):
             if stale is None:
-                raise as_gateway_error(error) from error
+                raise
             served = self._serve(stale, Source.STALE_IF_ERROR)
         except BudgetExceededError:
             if stale is None:
@@ -128,13 +129,23 @@ class BadgesReader:
             source = Source.HIT if usual in _SERVED_AT_ONCE else Source.STALE_IF_ERROR
             served = self._serve(stale, source)
         else:
-            served = self._filled(wanted.found, filled, collapsed=collapsed)
+            served = self._filled(wanted.found, filled)
         return replace(served, fetching=perf_counter() - started)
 
-    def _filled(self, found: LookUp, filled: Filled, *, collapsed: bool) -> Served:
+    async def _fetched(self, wanted: Wanted, until: float) -> Filled:
+        if wanted.found.entry is not None:
+            until = min(until, asyncio.get_running_loop().time() + self._soft_timeout)
+        with self._misses:
+            try:
+                async with asyncio.timeout_at(until):
+                    return await self._filler.join(wanted)
+            except TimeoutError as error:
+                raise GatewayError(Failure.TIMEOUT) from error
+
+    def _filled(self, found: LookUp, filled: Filled) -> Served:
         source = Source.MISS if found.entry is None else Source.REFETCHED
         served = self._serve(filled.entry, source if found.reachable else Source.BYPASS)
-        return replace(served, stored=filled.stored, collapsed=collapsed)
+        return replace(served, stored=filled.stored, collapsed=filled.collapsed)
 
     def _serve(self, entry: Entry, source: Source) -> Served:
         if entry.missing:

@@ -1,14 +1,16 @@
 """The gateway's credentials: one token for the whole process, in memory alone."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.domain.failures import Failure, GatewayError
+from app.domain.failures import GatewayError
 from app.protocol.tokens import GatewayToken
 from app.services.flights import Flights
 from app.services.ports import Clock, Observer, TokenEndpoint
+from app.services.pushback import Pushback
+from app.services.retries import Retries
 
-REFUSED_FOR = 30.0
 COOL_DOWN = 1.0
 _LEEWAY = 60.0
 _LEEWAY_SHARE = 0.2
@@ -25,11 +27,6 @@ class Credential:
 class GatewayCredentials(Protocol):
     """Where badges calls get their credential from."""
 
-    @property
-    def refused(self) -> bool:
-        """Whether the gateway said that our credentials are wrong."""
-        ...
-
     async def current(self) -> Credential:
         """Return a credential that should be good.
 
@@ -45,29 +42,17 @@ class GatewayCredentials(Protocol):
 
 
 class FixedCredential:
-    """A credential that never changes: basic authentication.
+    """A credential that never changes: basic authentication."""
 
-    That it was refused is believed for `REFUSED_FOR` seconds: the gateway may be mended.
-    """
-
-    def __init__(self, credential: Credential, *, clock: Clock) -> None:
+    def __init__(self, credential: Credential) -> None:
         self._credential = credential
-        self._clock = clock
-        self._refused_until = 0.0
-
-    @property
-    def refused(self) -> bool:
-        """Whether it was refused a short while ago."""
-        return self._clock() < self._refused_until
 
     async def current(self) -> Credential:
         """Return the one credential."""
         return self._credential
 
-    def reject(self, credential: Credential) -> bool:
-        """Remember that it was refused: there is no other."""
-        if credential == self._credential:
-            self._refused_until = self._clock() + REFUSED_FOR
+    def reject(self, _: Credential) -> bool:
+        """Say that there is no other."""
         return False
 
 
@@ -81,36 +66,36 @@ class _Held:
 
 
 class TokenCredentials:
-    """Credentials from a token endpoint.
+    """Credentials from a token endpoint, which is called within `timeout` seconds.
 
     One flight fetches a token for all. Ahead of its expiry it is replaced behind: callers go on
-    with the old one. After a failure the endpoint is left alone for `COOL_DOWN` seconds, and for
-    `REFUSED_FOR` seconds if it said that our credentials are wrong.
+    with the old one. After a failure the endpoint is left alone for `COOL_DOWN` seconds.
     """
 
     def __init__(
-        self, *, endpoint: TokenEndpoint, header: str, prefix: str, clock: Clock, observer: Observer
+        self,
+        *,
+        endpoint: TokenEndpoint,
+        header: str,
+        prefix: str,
+        pushback: Pushback,
+        retries: Retries,
+        timeout: float,
+        clock: Clock,
+        observer: Observer,
     ) -> None:
         self._endpoint = endpoint
         self._header = header
         self._prefix = prefix
+        self._pushback = pushback
+        self._retries = retries
+        self._timeout = timeout
         self._clock = clock
         self._observer = observer
         self._held: _Held | None = None
         self._failure: GatewayError | None = None
         self._cool_until = 0.0
         self._flights: Flights[None, _Held] = Flights()
-
-    @property
-    def refused(self) -> bool:
-        """Whether the endpoint, when it was last asked, said that our credentials are wrong.
-
-        That is forgotten after `REFUSED_FOR` seconds: an unready process gets no requests, which
-        alone would make it ask again.
-        """
-        failure = self._failure
-        wrong = failure is not None and failure.failure is Failure.CREDENTIALS_REFUSED
-        return wrong and self._clock() < self._cool_until
 
     async def current(self) -> Credential:
         """Return the token in hand, or fetch one."""
@@ -135,17 +120,20 @@ class TokenCredentials:
 
     async def _fetch(self) -> _Held:
         started = self._clock()
+        until = asyncio.get_running_loop().time() + self._timeout
         try:
-            token = await self._endpoint.fetch()
+            token = await self._retries.run(self._ask, until=until)
         except GatewayError as error:
-            self._failure = error
-            refused = error.failure is Failure.CREDENTIALS_REFUSED
-            self._cool_until = self._clock() + (REFUSED_FOR if refused else COOL_DOWN)
+            self._failure, self._cool_until = error, self._clock() + COOL_DOWN
             self._observer.token_failed(error)
             raise
         self._failure = None
         self._held = self._hold(token, started)
         return self._held
+
+    async def _ask(self) -> GatewayToken:
+        async with self._pushback.heeded():
+            return await self._endpoint.fetch()
 
     def _hold(self, token: GatewayToken, now: float) -> _Held:
         """Replace a token a minute before it expires, or after four fifths of a shorter life."""

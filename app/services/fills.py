@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from app.domain.failures import Failure, GatewayError
+from app.domain.failures import Failure, GatewayError, Remembered
 from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.content import (
@@ -37,8 +37,12 @@ _NO_BADGES = b'{"badges":[]'
 class Gateway(Protocol):
     """Where badges come from."""
 
-    async def fetch(self, customer: Customer, query: BadgesQuery) -> GatewayAnswer:
-        """Fetch a customer's badges, or raise `GatewayError`."""
+    def reason_not_to_ask(self) -> GatewayError | None:
+        """Return why a call would not be made now, as far as that is known without asking."""
+        ...
+
+    async def fetch(self, customer: Customer, query: BadgesQuery, *, until: float) -> GatewayAnswer:
+        """Fetch a customer's badges until some time of the loop, or raise `GatewayError`."""
         ...
 
 
@@ -54,10 +58,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The outcome of a flight: the entry, and whether it is in the store."""
+    """The outcome of a flight: the entry, and whether it is in the store.
+
+    `collapsed`: the caller joined a flight that was in the air.
+    """
 
     entry: Entry
     stored: bool
+    collapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,39 +109,38 @@ class Filler:
         self._epochs: Flights[str, HeldEpoch | None] = Flights()
         self._cooling: OrderedDict[str, _Cooling] = OrderedDict()
 
-    def under_way(self, wanted: Wanted) -> bool:
-        """Whether a flight that this caller would join is in the air."""
-        return _flight(wanted) in self._flights
-
-    def cools_down(self, wanted: Wanted) -> GatewayError | None:
-        """Return the failure that keeps the gateway from being asked now, if there is one."""
-        cooling = self._cooling.get(wanted.key.name)
-        return cooling.error if cooling is not None and self._clock() < cooling.until else None
-
     def launch(self, wanted: Wanted) -> None:
         """Fetch behind: nobody waits for it."""
-        if self.cools_down(wanted) is None:
+        if self._reason_not_to_fetch(wanted) is None:
             self._flights.launch(_flight(wanted), lambda: self._fly(wanted))
 
     async def join(self, wanted: Wanted) -> Filled:
         """Wait for the fetch.
 
         Raises:
-            GatewayError: it failed, now or within the cool-down.
+            GatewayError: it failed, now or within the cool-down, or the gateway is not to be asked.
             BudgetExceededError: the customer has no call left.
 
         """
-        error = self.cools_down(wanted)
-        if error is not None:
-            raise error
+        reason = self._reason_not_to_fetch(wanted)
+        if reason is not None:
+            raise reason
         while True:
             flying = await self._named(wanted)
+            collapsed = _flight(flying) in self._flights
             filled = await self._flights.join(_flight(flying), partial(self._fly, flying))
             if filled is not None:
-                return filled
+                return replace(filled, collapsed=collapsed)
             now = await self._shelf.look_up(wanted.key)
             found = replace(wanted.found, epoch=now.epoch, reachable=now.reachable)
             wanted = replace(wanted, found=found)
+
+    def _reason_not_to_fetch(self, wanted: Wanted) -> GatewayError | None:
+        """Return the failure that keeps the gateway from being asked now, if there is one."""
+        cooling = self._cooling.get(wanted.key.name)
+        if cooling is not None and self._clock() < cooling.until:
+            return cooling.error
+        return self._gateway.reason_not_to_ask()
 
     async def _named(self, wanted: Wanted) -> Wanted:
         """Begin an epoch where there is none: a flight is named by that which it fetches under."""
@@ -150,41 +157,41 @@ class Filler:
         await self._flights.close()
 
     async def _fly(self, wanted: Wanted) -> Filled | None:
+        until = asyncio.get_running_loop().time() + self._deadline
         try:
-            async with asyncio.timeout(self._deadline):
-                return await self._fill(wanted)
-        except (GatewayError, TimeoutError) as error:
-            failure = as_gateway_error(error)
-            self._cool_down(wanted.key.name, failure)
-            raise failure from error
+            return await self._fill(wanted, until)
+        except GatewayError as error:
+            if error.treatment.remembered is Remembered.ENTRY:
+                self._cool_down(wanted.key.name, error)
+            raise
 
-    async def _fill(self, wanted: Wanted) -> Filled | None:
+    async def _fill(self, wanted: Wanted, until: float) -> Filled | None:
         """Fetch, or wait for another's fill; None if the epoch has changed before that."""
         epoch = await self._shelf.epoch(wanted.found, wanted.key)
         if epoch is None:
-            return await self._fetch(wanted, None)
-        delays = _delays()
-        while True:
+            return await self._fetch(wanted, None, until)
+        for delay in _delays(until):
             async with self._lock.attempt(f"{wanted.key.name}:{epoch.value.hex()}") as ours:
                 if ours:
                     now = await self._shelf.look_up(wanted.key)
                     if now.reachable and now.epoch != epoch.value:
                         return None
-                    return _newer(wanted, now, epoch) or await self._fetch(wanted, epoch)
-            await asyncio.sleep(next(delays))
+                    return _newer(wanted, now, epoch) or await self._fetch(wanted, epoch, until)
+            await asyncio.sleep(delay)
             filled = _newer(wanted, await self._shelf.look_up(wanted.key), epoch)
             if filled is not None:
                 return filled
+        raise GatewayError(Failure.TIMEOUT)
 
-    async def _fetch(self, wanted: Wanted, epoch: HeldEpoch | None) -> Filled:
+    async def _fetch(self, wanted: Wanted, epoch: HeldEpoch | None, until: float) -> Filled:
         await self._budget.take(wanted.customer)
         began = self._clock()
         held = b"" if epoch is None else epoch.value
         try:
-            answer = await self._gateway.fetch(wanted.customer, wanted.query)
+            answer = await self._gateway.fetch(wanted.customer, wanted.query, until=until)
         except GatewayError as error:
             self._observer.gateway_failed(error)
-            if error.failure is not Failure.CUSTOMER_UNKNOWN:
+            if error.treatment.remembered is not Remembered.MISSING:
                 raise
             entry = Entry(began, held, None)
         else:
@@ -200,11 +207,6 @@ class Filler:
         self._cooling[name] = _Cooling(error, self._clock() + COOL_DOWN)
         while len(self._cooling) > _MAX_COOLING:
             self._cooling.popitem(last=False)
-
-
-def as_gateway_error(error: GatewayError | TimeoutError) -> GatewayError:
-    """Say of a deadline that passed what it means at the gateway."""
-    return error if isinstance(error, GatewayError) else GatewayError(Failure.TIMEOUT)
 
 
 def _newer(wanted: Wanted, found: LookUp, epoch: HeldEpoch) -> Filled | None:
@@ -240,9 +242,9 @@ def _entry(answer: GatewayAnswer, query: BadgesQuery, fetched_at: float, epoch: 
     )
 
 
-def _delays() -> Iterator[float]:
+def _delays(until: float) -> Iterator[float]:
     """Yield the waits between looks for another's fill, growing, with jitter, in seconds."""
-    delay = _POLL_EVERY
-    while True:
+    loop, delay = asyncio.get_running_loop(), _POLL_EVERY
+    while loop.time() < until:
         yield delay * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, hides nothing
         delay = min(delay * 1.5, _LONGEST_POLL)

@@ -1,17 +1,43 @@
-"""A badges call, from the credential to the interpreted answer."""
+"""A badges call, from the credential to the interpreted answer, with all that guards it."""
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from app.domain.failures import Failure, GatewayError
+from app.domain.failures import Failure, GatewayError, Retry
 from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.gateway import BadgesEndpoint, GatewayAnswer, GatewayRequest, interpret
+from app.services.breaker import Breaker
+from app.services.bulkhead import Bulkhead
 from app.services.credentials import Credential, GatewayCredentials
 from app.services.ports import Clock, GatewayTransport
+from app.services.pushback import Pushback
+from app.services.retries import Retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What stands between a wish to call the gateway and the call."""
+
+    pushback: Pushback
+    breaker: Breaker
+    bulkhead: Bulkhead
+    retries: Retries
+
+
+@dataclass(slots=True)
+class _Wish:
+    """What is asked of the gateway, and whether a token was rejected on the way."""
+
+    request: GatewayRequest
+    query: BadgesQuery
+    rejected: bool = False
 
 
 class BadgesGateway:
-    """Fetches badges from the gateway, replaying a call once whose token was rejected."""
+    """Fetches badges from the gateway as the failure table says."""
 
     def __init__(
         self,
@@ -19,49 +45,71 @@ class BadgesGateway:
         endpoint: BadgesEndpoint,
         transport: GatewayTransport,
         credentials: GatewayCredentials,
+        guards: Guards,
         clock: Clock,
     ) -> None:
         self._endpoint = endpoint
         self._transport = transport
         self._credentials = credentials
+        self._guards = guards
         self._clock = clock
 
-    async def fetch(self, customer: Customer, query: BadgesQuery) -> GatewayAnswer:
-        """Fetch a customer's badges.
+    def reason_not_to_ask(self) -> GatewayError | None:
+        """Return why a call would not be made now, as far as that is known without asking."""
+        left = self._guards.breaker.pause_left
+        if left:
+            return GatewayError(Failure.CIRCUIT_OPEN, retry_after=left)
+        return self._guards.pushback.reason()
+
+    async def fetch(self, customer: Customer, query: BadgesQuery, *, until: float) -> GatewayAnswer:
+        """Fetch a customer's badges; `until` is when to give up, in the loop's time.
 
         Raises:
             GatewayError: they can't be had.
 
         """
-        request = self._endpoint.request(customer, query)
+        wish = _Wish(self._endpoint.request(customer, query), query)
+        return await self._guards.retries.run(lambda: self._attempt(wish), until=until)
+
+    async def _attempt(self, wish: _Wish) -> GatewayAnswer:
+        """Make one call. A credential is at hand before a turn is waited for."""
         credential = await self._credentials.current()
+        async with self._guards.bulkhead, self._guards.pushback.heeded():
+            with self._circuit():
+                return await self._call(wish, credential)
+
+    async def _call(self, wish: _Wish, credential: Credential) -> GatewayAnswer:
+        headers = {**wish.request.headers, credential.header: credential.value}
+        answer = await self._transport.send(replace(wish.request, headers=headers))
         try:
-            return await self._call(request, credential, query)
+            return interpret(answer, wish.query, now=self._clock())
         except GatewayError as error:
-            if not error.treatment.renews_token:
-                raise
-            if not self._credentials.reject(credential):
-                raise _refused(error) from error
-        return await self._replay(request, query)
+            if error.treatment.retry is Retry.REPLAY and not self._may_replay(wish, credential):
+                raise GatewayError(
+                    Failure.CREDENTIALS_REFUSED, request_id=error.request_id
+                ) from error
+            raise
 
-    async def _replay(self, request: GatewayRequest, query: BadgesQuery) -> GatewayAnswer:
-        """Call once more with another token; if that is rejected too, it is the credentials."""
-        credential = await self._credentials.current()
+    def _may_replay(self, wish: _Wish, credential: Credential) -> bool:
+        """Whether another token may help: not if there is none, or if one was rejected before."""
+        first, wish.rejected = not wish.rejected, True
+        return self._credentials.reject(credential) and first
+
+    @contextmanager
+    def _circuit(self) -> Iterator[None]:
+        """Tell the circuit breaker how a call went. One that is cancelled ran out of time."""
+        breaker = self._guards.breaker
+        if not breaker.lets_pass():
+            raise GatewayError(Failure.CIRCUIT_OPEN, retry_after=breaker.pause_left)
         try:
-            return await self._call(request, credential, query)
+            yield
         except GatewayError as error:
-            if not error.treatment.renews_token:
-                raise
-            self._credentials.reject(credential)
-            raise _refused(error) from error
-
-    async def _call(
-        self, request: GatewayRequest, credential: Credential, query: BadgesQuery
-    ) -> GatewayAnswer:
-        headers = {**request.headers, credential.header: credential.value}
-        answer = await self._transport.send(replace(request, headers=headers))
-        return interpret(answer, query, now=self._clock())
-
-
-def _refused(error: GatewayError) -> GatewayError:
-    return GatewayError(Failure.CREDENTIALS_REFUSED, request_id=error.request_id)
+            if error.treatment.circuit:
+                breaker.failed()
+            else:
+                breaker.succeeded()
+            raise
+        except asyncio.CancelledError:
+            breaker.failed()
+            raise
+        breaker.succeeded()

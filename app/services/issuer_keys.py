@@ -22,11 +22,23 @@ _PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A key set, the document it was made of, and when the issuer last gave it out."""
+    """A key set, the document it was made of, and when the issuer last gave it out.
+
+    `turn` is the number of the fetch that brought it.
+    """
 
     keys: KeySet
     document: bytes
     seen_at: float
+    turn: int
+
+
+@dataclass(slots=True)
+class _CoolDown:
+    """A rest between attempts of one kind: its length and its end, in seconds."""
+
+    length: float
+    until: float = 0.0
 
 
 class IssuerKeys:
@@ -36,7 +48,8 @@ class IssuerKeys:
     every `CHECK_EVERY` seconds, and told to revalidate after `REVALIDATE_AFTER`. While the issuer
     is away, the last good set serves for `OUTLIVES_OUTAGE`. A cool-down starts *before* each
     attempt that a caller's unknown key id or the lack of keys causes, so that a storm of such
-    credentials costs the issuer one request.
+    credentials costs the issuer one request. The two have cool-downs of their own: keys that came
+    at last may already lack an id, and a stranger's id must not keep those away that are missing.
     """
 
     def __init__(
@@ -48,7 +61,9 @@ class IssuerKeys:
         self._observer = observer
         self._held: _Held | None = None
         self._check_at = 0.0
-        self._cool_until = 0.0
+        self._lacking = _CoolDown(_FIRST_COOL_DOWN)
+        self._unknown = _CoolDown(COOL_DOWN)
+        self._turns = 0
         self._flights: Flights[str, None] = Flights()
 
     @property
@@ -67,10 +82,7 @@ class IssuerKeys:
         """
         keys = self.at_hand
         if keys is None:
-            keys = await self._attempt(_FIRST_COOL_DOWN)
-            # The cool-down was for the lack of keys: a key id newer than these may be looked for.
-            self._cool_until = 0.0
-            return keys
+            return await self._attempt(self._lacking)
         if self._clock() >= self._check_at:
             self._check_at = self._clock() + CHECK_EVERY
             self._launch_refresh()
@@ -83,27 +95,28 @@ class IssuerKeys:
             IdentityUnavailableError: the issuer can't be asked now, or was asked a moment ago.
 
         """
-        return await self._attempt(COOL_DOWN)
+        return await self._attempt(self._unknown)
 
     async def close(self) -> None:
         """End a fetch that is under way."""
         await self._flights.close()
 
-    async def _attempt(self, cool_down: float) -> KeySet:
+    async def _attempt(self, cool_down: _CoolDown) -> KeySet:
         """Fetch the set anew, unless a fetch was tried within the cool-down."""
         now = self._clock()
         if _RENEWAL not in self._flights:
-            if now < self._cool_until:
-                raise IdentityUnavailableError(self._cool_until - now)
-            self._cool_until = now + cool_down
+            if now < cool_down.until:
+                raise IdentityUnavailableError(cool_down.until - now)
+            cool_down.until = now + cool_down.length
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._flights.join(_RENEWAL, lambda: self._fetch(revalidate=True))
         except (KeysUnavailableError, TimeoutError):
-            raise IdentityUnavailableError(cool_down) from None
-        if self._held is None:
-            raise IdentityUnavailableError(cool_down)
-        return self._held.keys
+            raise IdentityUnavailableError(cool_down.length) from None
+        keys = self.at_hand
+        if keys is None:
+            raise IdentityUnavailableError(cool_down.length)
+        return keys
 
     def _launch_refresh(self) -> None:
         held = self._held
@@ -112,20 +125,29 @@ class IssuerKeys:
 
     async def _fetch(self, *, revalidate: bool) -> None:
         """Fetch the document and, if it changed, import its keys."""
+        self._turns += 1
+        turn = self._turns
         try:
             document = await self._documents.fetch(revalidate=revalidate)
-            self._accept(document)
+            if document.remembered and self._differs(document):
+                # What the documents' cache remembers may be older than the set in hand.
+                document = await self._documents.fetch(revalidate=True)
+            self._accept(document, turn)
         except KeysUnavailableError:
             self._observer.keys_failed(self._issuer)
             raise
 
-    def _accept(self, document: KeyDocument) -> None:
+    def _differs(self, document: KeyDocument) -> bool:
+        return self._held is not None and self._held.document != document.body
+
+    def _accept(self, document: KeyDocument, turn: int) -> None:
         now = self._clock()
         held = self._held
-        if held is None or held.document != document.body:
-            self._held = _Held(_usable(document.body), document.body, now)
-        elif not document.remembered:
-            self._held = replace(held, seen_at=now)
+        if held is None or held.turn < turn:
+            if held is None or held.document != document.body:
+                self._held = _Held(_usable(document.body), document.body, now, turn)
+            elif not document.remembered:
+                self._held = replace(held, seen_at=now, turn=turn)
         self._check_at = now + CHECK_EVERY
 
 

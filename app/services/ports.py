@@ -7,6 +7,7 @@ from typing import Protocol
 from app.domain.failures import GatewayError
 from app.protocol.gateway import GatewayRequest, RawAnswer
 from app.protocol.tokens import GatewayToken
+from app.services.breaker import Circuit
 
 Clock = Callable[[], float]
 """Tells the time, in seconds since 1970."""
@@ -60,10 +61,10 @@ class EntryStore(Protocol):
         ...
 
     async def write(self, name: str, content: bytes, *, ttl: float, epoch: HeldEpoch) -> bool:
-        """Keep a content for `ttl` seconds if its epoch is still the one in force.
+        """Keep a content for `ttl` seconds unless it was erased since its epoch was read.
 
-        A newer version of the entry stays. The epoch's own time begins anew. Tells whether the
-        content was kept.
+        One that was invalidated meanwhile is kept: it may be served stale. A newer version of the
+        entry stays. The epoch's own time begins anew. Tells whether the content was kept.
         """
         ...
 
@@ -77,6 +78,14 @@ class EntryStore(Protocol):
 
     async def count(self, name: str, *, window: float) -> int:
         """Count one more under a name; counting starts anew `window` seconds after the first."""
+        ...
+
+    async def pause(self, name: str, *, seconds: float) -> None:
+        """Begin a pause under a name; one that is under way may become longer, never shorter."""
+        ...
+
+    async def pause_left(self, name: str) -> float:
+        """Tell how much of a pause is left, in seconds; 0 if there is none."""
         ...
 
 
@@ -144,6 +153,18 @@ class Observer(Protocol):
 
     def token_failed(self, error: GatewayError) -> None:
         """A token call failed."""
+
+    def gateway_refused(self, error: GatewayError) -> None:
+        """The gateway refuses our credentials, or what we may do with them: an alarm."""
+
+    def gateway_paused(self, seconds: float) -> None:
+        """The gateway asked for a pause."""
+
+    def gateway_retried(self, error: GatewayError) -> None:
+        """A call is tried once more after this failure."""
+
+    def circuit_changed(self, name: str, state: Circuit) -> None:
+        """A circuit (of the gateway, of the store) has a new state."""
 
     def gateway_answered(self, *, request_id: str | None, left_out: int, warnings: int) -> None:
         """A badges call succeeded, with so many unreadable badges and warnings."""

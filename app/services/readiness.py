@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from app.services.credentials import GatewayCredentials
+from app.services.pushback import Pushback
 
 WARM_UP_LIMIT = 10.0
 
@@ -16,14 +16,14 @@ class Readiness:
     and taking all replicas out of the balancer at once helps nobody.
     """
 
-    def __init__(self, *, credentials: GatewayCredentials) -> None:
-        self._credentials = credentials
+    def __init__(self, *, pushback: Pushback) -> None:
+        self._pushback = pushback
         self._warm = False
 
     @property
     def ready(self) -> bool:
         """Whether the load balancer should send requests here."""
-        return self._warm and not self._credentials.refused
+        return self._warm and not self._pushback.refused
 
     async def warm_up(self, attempts: Sequence[Callable[[], Awaitable[object]]]) -> None:
         """Make the first attempts side by side, for at most `WARM_UP_LIMIT` seconds."""

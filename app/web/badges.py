@@ -1,5 +1,6 @@
 """`GET /me/badges`."""
 
+import asyncio
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -13,7 +14,9 @@ from app.protocol.entries import Entry, EntryKeys
 from app.protocol.query import parse_query
 from app.services.authentication import Authenticator
 from app.services.badges import BadgesReader, Served, Source
-from app.web.envelope import JOURNEY
+from app.services.load import InFlight
+from app.services.request_rate import WINDOW, RequestRate, RequestRateExceededError
+from app.web.envelope import JOURNEY, Journey
 from app.web.negotiation import accepts_gzip, accepts_json, matches
 from app.web.problems import ProblemError
 
@@ -22,28 +25,60 @@ _SCHEME = "bearer "
 
 
 def badges_handler(
-    *, authenticator: Authenticator, reader: BadgesReader, keys: EntryKeys
+    *,
+    authenticator: Authenticator,
+    reader: BadgesReader,
+    keys: EntryKeys,
+    in_flight: InFlight,
+    request_rate: RequestRate | None,
+    deadline: float,
 ) -> Handler:
-    """Make the handler. The order of its steps is the contract's order of judging a request."""
+    """Make the handler. The order of its steps is the contract's order of judging a request.
+
+    Without a request rate there is no limit to it. A request has `deadline` seconds in all.
+    """
 
     async def get_badges(request: web.Request) -> web.Response:
         journey = request[JOURNEY]
+        until = asyncio.get_running_loop().time() + deadline
         if not accepts_json(request.headers.getall("Accept", ())):
             raise ProblemError("not-acceptable")
-        started = perf_counter()
-        customer = await _authenticate(request, authenticator)
-        journey.stages["identity"] = perf_counter() - started
-        journey.facts["customer"] = keys.pseudonym(customer)
-        query = parse_query(request.rel_url.raw_query_string)
-        served = await reader.read(customer, query, pulled=_is_pulled(request))
-        journey.stages["cache"] = served.looking_up
-        if served.fetching is not None:
-            journey.stages["gateway"] = served.fetching
-        journey.facts["cache"] = served.source.value
-        journey.facts["age"] = round(served.age, 3)
-        return _answer(request, served)
+        with in_flight:
+            started = perf_counter()
+            customer = await _authenticate(request, authenticator)
+            journey.stages["identity"] = perf_counter() - started
+            journey.facts["customer"] = keys.pseudonym(customer)
+            if request_rate is not None:
+                _take_one(request_rate, customer, journey)
+            query = parse_query(request.rel_url.raw_query_string)
+            served = await reader.read(customer, query, until=until, pulled=_is_pulled(request))
+            _note(served, journey)
+            return _answer(request, served)
 
     return get_badges
+
+
+def _take_one(request_rate: RequestRate, customer: Customer, journey: Journey) -> None:
+    """Count the request, and tell the customer in any case what is left of his quota.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-11: `q` requests at once, restored
+    evenly over `w` seconds; `r` are left now, and in `t` seconds the quota is whole again. The next
+    request is admitted before that: when `Retry-After` says, which takes precedence (section 7).
+    """
+    allowance = request_rate.take(customer)
+    journey.headers["RateLimit-Policy"] = f'"customer";q={request_rate.quota};w={WINDOW}'
+    journey.headers["RateLimit"] = f'"customer";r={allowance.remaining};t={allowance.whole_in}'
+    if allowance.wait:
+        raise RequestRateExceededError(allowance.wait)
+
+
+def _note(served: Served, journey: Journey) -> None:
+    """Keep for the log line, and for Server-Timing, how the answer came about."""
+    journey.stages["cache"] = served.looking_up
+    if served.fetching is not None:
+        journey.stages["gateway"] = served.fetching
+    journey.facts["cache"] = served.source.value
+    journey.facts["age"] = round(served.age, 3)
 
 
 async def _authenticate(request: web.Request, authenticator: Authenticator) -> Customer:

@@ -28,13 +28,15 @@ class Journey:
     """What is known of a request while it is served: for its answer's headers and its log line.
 
     `stages` holds durations in seconds by the name of the stage; `facts` goes into the log line as
-    it is.
+    it is. `headers` are those that the answer is to have whatever becomes of the request: what a
+    handler puts there before it fails is in the problem, too.
     """
 
     request_id: str
     started: float
     stages: dict[str, float] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 JOURNEY = web.RequestKey("journey", Journey)
@@ -65,7 +67,8 @@ def request_id(request: web.BaseRequest) -> str:
 
 
 def finish(headers: CIMultiDict[str], journey: Journey) -> None:
-    """Add to an answer's headers what all answers have."""
+    """Add to an answer's headers what all answers have, and what was decided on the way."""
+    headers.update(journey.headers)
     headers["X-Request-Id"] = journey.request_id
     total = perf_counter() - journey.started
     headers["Server-Timing"] = ", ".join(

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
-from app.domain.failures import BudgetExceededError, Failure, GatewayError
+from app.domain.failures import BudgetExceededError, GatewayError
 from app.domain.identity import (
     IdentityUnavailableError,
     InsufficientScopeError,
@@ -18,7 +18,9 @@ from app.domain.identity import (
     NoCustomerIdentityError,
 )
 from app.domain.query import InvalidQueryError, QueryFault
+from app.services.load import OverloadedError
 from app.services.ports import StoreUnavailableError
+from app.services.request_rate import RequestRateExceededError
 
 REALM = "badges"
 _DEFAULT_PAUSE = 5.0
@@ -117,6 +119,12 @@ PROBLEMS: Mapping[str, Problem] = {
             "Tokens can't be verified now. Keep the token, and try again after Retry-After.",
         ),
         Problem(
+            "overloaded",
+            503,
+            "Overloaded",
+            "There is too much to do here now. Try again after Retry-After.",
+        ),
+        Problem(
             "gateway-timeout",
             504,
             "No answer in time",
@@ -146,7 +154,12 @@ class Answer:
 
 def answer_to(error: Exception) -> Answer | None:
     """Find the problem that tells a caller of an error; None if it is a fault of ours."""
-    answers = (_own_answer(error), _identity_answer(error), _http_answer(error))
+    answers = (
+        _own_answer(error),
+        _limit_answer(error),
+        _identity_answer(error),
+        _http_answer(error),
+    )
     return next((answer for answer in answers if answer is not None), None)
 
 
@@ -178,10 +191,17 @@ def _own_answer(error: Exception) -> Answer | None:
             return Answer("invalid-query", {}, {"errors": [_fault(f) for f in error.faults]})
         case GatewayError():
             return _gateway_answer(error)
-        case BudgetExceededError():
-            return Answer("rate-limited", _pause(error.retry_after), {})
         case StoreUnavailableError():
             return Answer("cache-unavailable", _pause(None), {})
+    return None
+
+
+def _limit_answer(error: Exception) -> Answer | None:
+    match error:
+        case BudgetExceededError() | RequestRateExceededError():
+            return Answer("rate-limited", _pause(error.retry_after), {})
+        case OverloadedError():
+            return Answer("overloaded", _pause(None), {})
     return None
 
 
@@ -204,8 +224,7 @@ def _identity_answer(error: Exception) -> Answer | None:
 def _gateway_answer(error: GatewayError) -> Answer:
     code = error.treatment.answer.value
     pauses = PROBLEMS[code].status == 503  # noqa: PLR2004
-    asked = error.retry_after if error.failure is Failure.LIMITED else None
-    return Answer(code, _pause(asked) if pauses else {}, {})
+    return Answer(code, _pause(error.retry_after) if pauses else {}, {})
 
 
 def _http_answer(error: Exception) -> Answer | None:

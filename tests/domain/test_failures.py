@@ -2,38 +2,47 @@
 
 import pytest
 
-from app.domain.failures import TREATMENTS, Answer, Failure, GatewayError, Treatment
+from app.domain.failures import (
+    TREATMENTS,
+    Answer,
+    Failure,
+    GatewayError,
+    Remembered,
+    Retry,
+    Treatment,
+)
 
-ANSWERS = {
-    Failure.UNREACHABLE: "gateway-unavailable",
-    Failure.TIMEOUT: "gateway-timeout",
-    Failure.LIMITED: "gateway-unavailable",
-    Failure.TOKEN_REJECTED: "gateway-unavailable",
-    Failure.CREDENTIALS_REFUSED: "gateway-unavailable",
-    Failure.FORBIDDEN: "gateway-unavailable",
-    Failure.CUSTOMER_UNKNOWN: "customer-not-found",
-    Failure.UNEXPECTED: "gateway-bad-answer",
-    Failure.SERVER_ERROR: "gateway-bad-answer",
-    Failure.UNREADABLE: "gateway-bad-answer",
-    Failure.WRONG_SHAPE: "gateway-bad-answer",
+NO, ONCE, YES, REPLAY = Retry.NO, Retry.ONCE, Retry.YES, Retry.REPLAY
+NOT, ENTRY, MISSING = Remembered.NO, Remembered.ENTRY, Remembered.MISSING
+PROCESS, FLEET = Remembered.PROCESS, Remembered.FLEET
+
+DESIGN = {
+    Failure.UNREACHABLE: (YES, True, ENTRY, "gateway-unavailable"),
+    Failure.TIMEOUT: (NO, True, ENTRY, "gateway-timeout"),
+    Failure.LIMITED: (NO, False, FLEET, "gateway-unavailable"),
+    Failure.TOKEN_REJECTED: (REPLAY, False, NOT, "gateway-unavailable"),
+    Failure.CREDENTIALS_REFUSED: (NO, False, PROCESS, "gateway-unavailable"),
+    Failure.FORBIDDEN: (NO, False, PROCESS, "gateway-unavailable"),
+    Failure.CUSTOMER_UNKNOWN: (NO, False, MISSING, "customer-not-found"),
+    Failure.UNEXPECTED: (NO, False, ENTRY, "gateway-bad-answer"),
+    Failure.SERVER_ERROR: (ONCE, True, ENTRY, "gateway-bad-answer"),
+    Failure.UNREADABLE: (ONCE, True, ENTRY, "gateway-bad-answer"),
+    Failure.WRONG_SHAPE: (NO, False, ENTRY, "gateway-bad-answer"),
+    Failure.CIRCUIT_OPEN: (NO, False, NOT, "gateway-unavailable"),
+    Failure.OVERLOADED: (NO, False, NOT, "overloaded"),
 }
 
 
 @pytest.mark.parametrize("failure", Failure)
-def test_a_caller_without_stale_entry_gets_the_contracts_answer(failure: Failure) -> None:
-    """Each failure ends in one of the public problems, the very one that the contract names."""
-    assert TREATMENTS[failure].answer == ANSWERS[failure]
+def test_each_failure_is_treated_as_was_decided(failure: Failure) -> None:
+    """Retried or not, counted or not, remembered where, and answered by which public problem."""
+    row = TREATMENTS[failure]
+    assert (row.retry, row.circuit, row.remembered, row.answer) == DESIGN[failure]
 
 
 def test_the_table_has_a_row_for_each_failure() -> None:
     """A failure without treatment would be a fault of ours at the worst moment."""
     assert set(TREATMENTS) == set(Failure)
-
-
-def test_only_a_rejected_token_is_renewed() -> None:
-    """New tokens are for refused tokens: refused credentials would only be refused again."""
-    renewing = {failure for failure, treatment in TREATMENTS.items() if treatment.renews_token}
-    assert renewing == {Failure.TOKEN_REJECTED}
 
 
 def test_each_row_says_when_it_applies() -> None:

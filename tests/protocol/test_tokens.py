@@ -25,7 +25,7 @@ def answer(body: Any, *, status: int = 200, **headers: str) -> dict[str, Any]:
     """Read an answer, its body given as bytes or as what JSON says."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return standard_answer(status, names, content)
+    return standard_answer(status, names, content, now=NOW)
 
 
 def failure_of(body: Any, *, status: int = 200, **headers: str) -> Failure:
@@ -204,7 +204,7 @@ def test_a_token_is_printed_without_its_value() -> None:
 def test_any_answer_is_a_token_or_a_gateway_error(body: bytes, status: int) -> None:
     """Arbitrary bytes raise nothing but `GatewayError`."""
     with pytest.raises(GatewayError):
-        standard_answer(status, {}, body)
+        standard_answer(status, {}, body, now=NOW)
 
 
 @settings(max_examples=100, deadline=None)
@@ -213,3 +213,10 @@ def test_any_token_gets_a_life(value: str) -> None:
     """Whatever the token looks like, it expires, and not before it was fetched."""
     token = gateway_token({"access_token": value}, now=NOW)
     assert NOW < token.expires_at <= NOW + DAYS_30
+
+
+def test_a_pause_that_is_asked_for_comes_along() -> None:
+    """Who limits token calls may say for how long, as for any other call."""
+    with pytest.raises(GatewayError) as raised:
+        answer({}, status=429, **{"retry-after": "7"})
+    assert (raised.value.failure, raised.value.retry_after) == (Failure.LIMITED, 7)

@@ -1,19 +1,21 @@
 """The gateway's credentials: fetched once, replaced in time, forgotten when refused."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
-from house import TestClock
 
+from app.adapters.memory_store import MemoryStore
 from app.domain.failures import Failure, GatewayError
 from app.protocol.tokens import GatewayToken
 from app.services.credentials import (
     COOL_DOWN,
-    REFUSED_FOR,
     Credential,
     FixedCredential,
     TokenCredentials,
 )
+from app.services.pushback import REFUSED_FOR, Pushback
+from app.services.retries import Retries, RetryBudget
 
 
 class Endpoint:
@@ -24,22 +26,23 @@ class Endpoint:
         self.life = 300.0
         self.calls = 0
         self.failure: Failure | None = None
-        self.told: list[Failure] = []
+        self.failures: list[Failure] = []
 
     def clock(self) -> float:
         """Tell the time."""
         return self.now
 
-    def token_failed(self, error: GatewayError) -> None:
-        """Be told of a failure, as an observer."""
-        self.told.append(error.failure)
+    def __getattr__(self, notice: str) -> Callable[..., None]:
+        """Be an observer who does not listen."""
+        return lambda *_: None
 
     async def fetch(self) -> GatewayToken:
         """Hand out a token."""
         self.calls += 1
         await asyncio.sleep(0)
-        if self.failure is not None:
-            raise GatewayError(self.failure)
+        failure = self.failures.pop() if self.failures else self.failure
+        if failure is not None:
+            raise GatewayError(failure)
         return GatewayToken(value=f"t{self.calls}", expires_at=self.now + self.life)
 
 
@@ -50,10 +53,25 @@ def endpoint() -> Endpoint:
 
 
 @pytest.fixture
-def credentials(endpoint: Endpoint) -> TokenCredentials:
+def pushback(endpoint: Endpoint) -> Pushback:
+    """What the endpoint says about being asked."""
+    store = MemoryStore(clock=endpoint.clock)
+    return Pushback(store=store, name="pause", clock=endpoint.clock, observer=endpoint)
+
+
+@pytest.fixture
+def credentials(endpoint: Endpoint, pushback: Pushback) -> TokenCredentials:
     """Credentials of that endpoint."""
+    budget = RetryBudget(timer=endpoint.clock)
     return TokenCredentials(
-        endpoint=endpoint, header="H", prefix="p ", clock=endpoint.clock, observer=endpoint
+        endpoint=endpoint,
+        header="H",
+        prefix="p ",
+        pushback=pushback,
+        retries=Retries(most=2, budget=budget, observer=endpoint),
+        timeout=5.0,
+        clock=endpoint.clock,
+        observer=endpoint,
     )
 
 
@@ -89,7 +107,7 @@ async def test_a_good_token_outlives_a_failing_endpoint(
 ) -> None:
     """Until it expires the old token serves; the endpoint is asked again after a cool-down."""
     await credentials.current()
-    endpoint.failure = Failure.UNREACHABLE
+    endpoint.failure = Failure.UNEXPECTED
     endpoint.now += 250
 
     for _ in range(5):
@@ -116,25 +134,37 @@ async def test_only_the_current_token_is_forgotten(
     assert endpoint.calls == 2
 
 
-async def test_refused_credentials_show(endpoint: Endpoint, credentials: TokenCredentials) -> None:
+async def test_wrong_credentials_are_not_sent_again_and_again(
+    endpoint: Endpoint, credentials: TokenCredentials, pushback: Pushback
+) -> None:
     """`refused` tells of wrong credentials alone; the endpoint is not hammered, nor given up."""
-    endpoint.failure = Failure.UNREACHABLE
+    endpoint.failure = Failure.UNEXPECTED
     with pytest.raises(GatewayError):
         await credentials.current()
-    assert not credentials.refused
+    assert not pushback.refused
 
     endpoint.now += COOL_DOWN
     endpoint.failure = Failure.CREDENTIALS_REFUSED
     for _ in range(5):
         with pytest.raises(GatewayError):
             await credentials.current()
-    assert credentials.refused
+        endpoint.now += COOL_DOWN
+    assert pushback.refused
+    assert endpoint.calls == 2
 
     endpoint.now += REFUSED_FOR
-    assert not credentials.refused
+    assert not pushback.refused
     endpoint.failure = None
     await credentials.current()
-    assert endpoint.told == [Failure.UNREACHABLE, Failure.CREDENTIALS_REFUSED]
+
+
+async def test_a_failed_token_call_is_retried(
+    endpoint: Endpoint, credentials: TokenCredentials
+) -> None:
+    """A connection that broke once costs the callers a moment, and no error."""
+    endpoint.failures = [Failure.UNREACHABLE]
+
+    assert (await credentials.current()).value == "p t2"
 
 
 async def test_a_cancelled_caller_does_not_end_the_fetch(
@@ -152,14 +182,9 @@ async def test_a_cancelled_caller_does_not_end_the_fetch(
 
 async def test_a_fixed_credential_can_only_be_refused() -> None:
     """Basic authentication has no other credential to try."""
-    clock = TestClock()
-    fixed = FixedCredential(Credential("Authorization", "Basic x"), clock=clock)
+    fixed = FixedCredential(Credential("Authorization", "Basic x"))
 
-    assert not fixed.refused
     assert not fixed.reject(await fixed.current())
-    assert fixed.refused
-    clock.advance(REFUSED_FOR)
-    assert not fixed.refused
 
 
 def test_a_credential_hides_in_its_repr() -> None:

@@ -18,7 +18,11 @@ from app.services.ports import KeyDocument, KeysUnavailableError
 
 
 class Documents:
-    """An issuer's documents, and how they were asked for."""
+    """An issuer's documents behind a cache, and how they were asked for.
+
+    With `remembered` the cache gives out its copy unless told to revalidate; with `stored` off it
+    keeps no new one. `hold` keeps an answer back that was made before.
+    """
 
     def __init__(self, key: SigningKey) -> None:
         self.now = 1000.0
@@ -26,6 +30,9 @@ class Documents:
         self.body: bytes | None = None
         self.down = False
         self.remembered = False
+        self.stored = True
+        self.copy: bytes | None = None
+        self.hold: asyncio.Event | None = None
         self.asked: list[bool] = []
         self.told: list[str] = []
 
@@ -43,8 +50,15 @@ class Documents:
         await asyncio.sleep(0)
         if self.down:
             raise KeysUnavailableError
-        body = json.dumps({"keys": [key.public() for key in self.keys]}).encode()
-        return KeyDocument(self.body or body, self.remembered and not revalidate)
+        if self.remembered and not revalidate and self.copy is not None:
+            return KeyDocument(self.copy, remembered=True)
+        body = self.body or json.dumps({"keys": [key.public() for key in self.keys]}).encode()
+        if self.stored:
+            self.copy = body
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            await hold.wait()
+        return KeyDocument(body, remembered=False)
 
 
 @pytest.fixture
@@ -182,3 +196,62 @@ async def test_an_unknown_key_id_never_settles_for_a_copy(
 
     assert len(renewed.keys) == 2
     assert documents.asked == [True, False, True]
+
+
+async def test_a_set_in_hand_gives_no_way_to_an_older_copy(
+    documents: Documents, keys: IssuerKeys
+) -> None:
+    """A remembered copy that differs is not believed: the issuer is asked which of them holds."""
+    await keys.current()
+    documents.stored, documents.remembered = False, True
+    documents.keys = [new_signing_key("ES256")]
+    newer = await keys.renewed()
+
+    documents.now += CHECK_EVERY
+    await keys.current()
+    await asyncio.sleep(0.01)
+
+    assert keys.at_hand is newer
+    assert documents.asked == [True, True, False, True]
+
+
+async def test_a_late_check_gives_way_to_a_renewal(documents: Documents, keys: IssuerKeys) -> None:
+    """A check that began before a renewal and ends after it does not bring the old set back."""
+    await keys.current()
+    hold = documents.hold = asyncio.Event()
+    documents.now += CHECK_EVERY
+    await keys.current()
+    await asyncio.sleep(0.01)
+    documents.keys = [new_signing_key("ES256")]
+    newer = await keys.renewed()
+
+    hold.set()
+    await asyncio.sleep(0.01)
+
+    assert keys.at_hand is newer
+
+
+async def test_a_storm_of_unknown_keys_at_the_start(documents: Documents, keys: IssuerKeys) -> None:
+    """Those who waited for the first set and then miss their key share one cool-down, too."""
+
+    async def look() -> None:
+        await keys.current()
+        await keys.renewed()
+
+    await asyncio.gather(*(look() for _ in range(50)), return_exceptions=True)
+    with pytest.raises(IdentityUnavailableError):
+        await keys.renewed()
+
+    assert len(documents.asked) == 2
+
+
+async def test_missing_keys_do_not_wait_for_a_stranger(
+    documents: Documents, keys: IssuerKeys
+) -> None:
+    """The cool-down of an unknown key id does not hold up the first keys."""
+    documents.down = True
+    with pytest.raises(IdentityUnavailableError):
+        await keys.renewed()
+
+    documents.down = False
+    assert (await keys.current()).keys

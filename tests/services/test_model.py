@@ -215,7 +215,9 @@ class Fleet(RuleBasedStateMachine):
     ) -> None:
         sight = self._sight(process, customer, query)
         try:
-            served = await process.reader.read(customer, query, pulled=pulled)
+            served = await process.reader.read(
+                customer, query, until=self.clock() + DEADLINE, pulled=pulled
+            )
         except GatewayError as error:
             self._judge_error(sight, error)
         else:

@@ -31,7 +31,7 @@ async def test_an_entry_past_its_time_is_served_and_refreshed_behind(house: Hous
 
 async def test_a_failed_refresh_cools_down(house: House) -> None:
     """After a failure the gateway is left alone for a while, whoever asks, then it is asked."""
-    service = await house.start()
+    service = await house.start(BFF_GATEWAY__RETRIES="0")
     await service.get()
     house.clock.advance(400)
     house.gateway.behaviour = fail
@@ -47,7 +47,7 @@ async def test_a_failed_refresh_cools_down(house: House) -> None:
 
 async def test_a_failure_is_remembered_for_those_without_an_entry(house: House) -> None:
     """Callers within the cool-down get the same problem, and the gateway no call."""
-    service = await house.start()
+    service = await house.start(BFF_GATEWAY__RETRIES="0")
     house.gateway.behaviour = fail
 
     codes = [(await service.get()).code for _ in range(5)]

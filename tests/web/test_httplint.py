@@ -153,6 +153,18 @@ async def test_answers_to_a_customer(
     assert_flawless(sent, await exchange(service, sent), status)
 
 
+async def test_answers_within_and_beyond_the_request_rate(house: House) -> None:
+    """What tells a customer of his quota, and the answer once he has used it up."""
+    service = await house.start(BFF_LIMITS__REQUESTS_PER_MINUTE="2")
+    sent = asking("/me/badges", bearer(house))
+    conditional = asking("/me/badges", bearer(house), "If-None-Match: *")
+
+    for status, request in ((200, sent), (304, conditional), (429, sent)):
+        answer = await exchange(service, request)
+        assert b"\r\nRateLimit: " in answer
+        assert_flawless(request, answer, status)
+
+
 async def fail(_: web.Request) -> web.Response:
     """Answer an error."""
     return web.Response(status=500)

