@@ -27,12 +27,15 @@ from app.services.load import InFlight
 from app.services.ports import Clock
 from app.services.readiness import Readiness
 from app.services.request_rate import RequestRate
+from app.services.summary import SummaryReader
 from app.settings import Settings
+from app.web.admission import Admission
 from app.web.application import application
 from app.web.badges import badges_handler
 from app.web.health import live_handler, ready_handler
 from app.web.invalidation import invalidation_handler, webhook_handler
 from app.web.server import listening
+from app.web.summary import summary_handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +76,20 @@ async def running(
         stack.push_async_callback(_end, warming)
 
         health = {"/livez": live_handler(), "/readyz": ready_handler(readiness)}
-        badges = badges_handler(
+        admission = Admission(
             authenticator=Authenticator(issuers=issuers, clock=clock),
-            reader=cache.reader,
             keys=cache.keys,
             in_flight=InFlight(settings.server.max_in_flight),
             request_rate=_request_rate(settings, clock),
             deadline=settings.gateway.timeout,
         )
+        badges = badges_handler(admission=admission, reader=cache.reader)
+        summary = summary_handler(
+            admission=admission, reader=SummaryReader(reader=cache.reader, clock=clock)
+        )
         public = application(
             logger,
-            reads={"/me/badges": badges, **health},
+            reads={"/me/badges": badges, "/me/badges/summary": summary, **health},
             writes=_webhook(settings, cache.invalidator),
         )
         admin_token = settings.server.admin_token

@@ -9,17 +9,24 @@ import msgspec
 
 from app.domain.badges import BadgesPage
 from app.domain.query import BadgesQuery
+from app.domain.summary import Summary
 from app.protocol import instants
 from app.protocol.query import MAX_PAGE, canonical_query
 
 _GZIP = 16 + zlib.MAX_WBITS
 _DIGEST_BYTES = 15
 _encoder = msgspec.json.Encoder()
+_pages = msgspec.json.Decoder(BadgesPage)
 
 
-def encode_page(page: BadgesPage) -> bytes:
-    """Write a page as the public JSON, in UTF-8."""
-    return _encoder.encode(page)
+def encode(answer: BadgesPage | Summary) -> bytes:
+    """Write an answer as the public JSON, in UTF-8."""
+    return _encoder.encode(answer)
+
+
+def decode_page(compressed: bytes) -> BadgesPage:
+    """Read a page back that was encoded and compressed here."""
+    return _pages.decode(decompress(compressed))
 
 
 def digest(body: bytes) -> str:

@@ -197,6 +197,23 @@ def parse_query(query_string: str) -> BadgesQuery:
     return _assemble(values)
 
 
+def parse_no_query(query_string: str) -> None:
+    """Read the query string of a resource that has no parameters.
+
+    Raises:
+        InvalidQueryError: it holds some.
+
+    """
+    given = _split(query_string)
+    if given:
+        raise InvalidQueryError(
+            tuple(
+                QueryFault(_quotable(name), FaultCode.UNKNOWN, "No such parameter.")
+                for name in given
+            )
+        )
+
+
 def _split(query_string: str) -> dict[str, list[str]]:
     """Group the raw values of a query string by their decoded names."""
     given: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ from app.protocol.content import (
     compress,
     decompress,
     digest,
-    encode_page,
+    encode,
     link_header,
     next_turn,
 )
@@ -231,7 +231,7 @@ def _lost_all(answer: GatewayAnswer, before: Entry | None) -> bool:
 
 def _entry(answer: GatewayAnswer, query: BadgesQuery, fetched_at: float, epoch: bytes) -> Entry:
     """Make the entry of an answer: encoded, digested and compressed here and never again."""
-    body = encode_page(answer.page)
+    body = encode(answer.page)
     return Entry(
         fetched_at=fetched_at,
         epoch=epoch,

@@ -14,7 +14,7 @@ from app.protocol.content import (
     compress,
     decompress,
     digest,
-    encode_page,
+    encode,
     link_header,
     next_turn,
 )
@@ -58,7 +58,7 @@ def links(query: BadgesQuery, total: int | None) -> dict[str, str]:
 
 def test_the_public_json_is_exactly_this() -> None:
     """Camel case, the contract's order, every key there, UTF-8 as it is."""
-    assert encode_page(page_of(PLAIN, total=2)).decode() == (
+    assert encode(page_of(PLAIN, total=2)).decode() == (
         '{"badges":[{"id":"b1","name":"Café ☕","description":null,"kind":"earn","status":"live",'
         '"active":true,"earned":true,"earnCount":2,"lastEarnedAt":"2024-06-11T05:31:12.611Z",'
         '"lastEarnedEventAt":null,"issueStatus":null,"startsAt":null,'
@@ -75,7 +75,7 @@ def test_ownership_comes_last() -> None:
     owned = msgspec.structs.replace(
         PLAIN, owners=["loyalty"], claims=[Claim("loyalty", "626", active=True)]
     )
-    plain, added = encode_page(page_of(PLAIN)), encode_page(page_of(owned))
+    plain, added = encode(page_of(PLAIN)), encode(page_of(owned))
     ownership = (
         b',"owners":["loyalty"],"claims":[{"owner":"loyalty","reference":"626","active":true}]'
     )
@@ -84,7 +84,7 @@ def test_ownership_comes_last() -> None:
 
 def test_unreadable_totals_are_null() -> None:
     """An empty page is still a page."""
-    assert encode_page(page_of(total=None)) == (
+    assert encode(page_of(total=None)) == (
         b'{"badges":[],"page":{"number":1,"size":10,"totalItems":null,"totalPages":null}}'
     )
 

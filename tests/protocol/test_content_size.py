@@ -6,7 +6,7 @@ import time
 
 from app.domain.identity import Customer, Identifier
 from app.domain.query import BadgesQuery
-from app.protocol.content import compress, digest, encode_page, link_header
+from app.protocol.content import compress, digest, encode, link_header
 from app.protocol.entries import Entry, EntryKeys
 from app.protocol.gateway import RawAnswer, interpret
 from app.sandbox.catalogue import sample_badges
@@ -23,7 +23,7 @@ def test_an_entry_takes_a_third_of_the_answer_at_most() -> None:
     body = json.dumps(raw).encode()
     query = BadgesQuery()
     page = interpret(RawAnswer(status=200, headers={}, body=body), query, now=0).page
-    public = encode_page(page)
+    public = encode(page)
     keys = EntryKeys(namespace="n", name_secret=b"n" * 32, secrets=(b"s" * 32,), scope=())
     key = keys.key(Customer(Identifier.CUSTOMER_ID, "1"), "page=1&size=10")
     epoch = secrets.token_bytes(32)

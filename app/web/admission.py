@@ -1,0 +1,101 @@
+"""Admission: everything that comes before a customer's query, in the contract's order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from app.domain.identity import Customer, InvalidCredentialError, MissingCredentialError
+from app.protocol.entries import EntryKeys
+from app.services.authentication import Authenticator
+from app.services.load import InFlight
+from app.services.request_rate import WINDOW, RequestRate, RequestRateExceededError
+from app.web.envelope import JOURNEY, Journey
+from app.web.negotiation import accepts_json
+from app.web.problems import ProblemError
+
+_SCHEME = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request whose customer is known; `until` is its deadline, in the loop's time.
+
+    `pulled`: the customer asked for what is there now.
+    """
+
+    customer: Customer
+    until: float
+    pulled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Lets requests in: Accept, load, credential and identity, request rate; then the handler.
+
+    Without a request rate there is no limit to it. A request has `deadline` seconds in all.
+    """
+
+    authenticator: Authenticator
+    keys: EntryKeys
+    in_flight: InFlight
+    request_rate: RequestRate | None
+    deadline: float
+
+    def handler(
+        self, answer: Callable[[web.Request, Admitted], Awaitable[web.Response]]
+    ) -> Handler:
+        """Make a handler of what answers the requests that were let in."""
+
+        async def handle(request: web.Request) -> web.Response:
+            until = asyncio.get_running_loop().time() + self.deadline
+            if not accepts_json(request.headers.getall("Accept", ())):
+                raise ProblemError("not-acceptable")
+            with self.in_flight:
+                customer = await self._identify(request)
+                return await answer(request, Admitted(customer, until, _is_pulled(request)))
+
+        return handle
+
+    async def _identify(self, request: web.Request) -> Customer:
+        journey = request[JOURNEY]
+        started = perf_counter()
+        customer = await self.authenticator.authenticate(_token(request))
+        journey.stages["identity"] = perf_counter() - started
+        journey.facts["customer"] = self.keys.pseudonym(customer)
+        if self.request_rate is not None:
+            _take_one(self.request_rate, customer, journey)
+        return customer
+
+
+def _token(request: web.Request) -> str:
+    """Return the one bearer token of the request (RFC 6750 section 2.1)."""
+    given = request.headers.getall("Authorization", ())
+    if not given or not given[0][: len(_SCHEME)].lower().startswith(_SCHEME):
+        raise MissingCredentialError
+    if len(given) > 1:
+        raise InvalidCredentialError("more than one")
+    return given[0][len(_SCHEME) :].strip()
+
+
+def _take_one(request_rate: RequestRate, customer: Customer, journey: Journey) -> None:
+    """Count the request, and tell the customer in any case what is left of his quota.
+
+    The fields are those of draft-ietf-httpapi-ratelimit-headers-11: `q` requests at once, restored
+    evenly over `w` seconds; `r` are left now, and in `t` seconds the quota is whole again. The next
+    request is admitted before that: when `Retry-After` says, which takes precedence (section 7).
+    """
+    allowance = request_rate.take(customer)
+    journey.headers["RateLimit-Policy"] = f'"customer";q={request_rate.quota};w={WINDOW}'
+    journey.headers["RateLimit"] = f'"customer";r={allowance.remaining};t={allowance.whole_in}'
+    if allowance.wait:
+        raise RequestRateExceededError(allowance.wait)
+
+
+def _is_pulled(request: web.Request) -> bool:
+    """Whether the caller pulled to refresh: `no-cache`, the one directive that is heeded."""
+    given = ",".join(request.headers.getall("Cache-Control", ()))
+    return any(item.strip().lower() == "no-cache" for item in given.split(","))

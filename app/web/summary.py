@@ -1,0 +1,38 @@
+"""`GET /me/badges/summary`."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from app.protocol.content import compress, digest, encode
+from app.protocol.query import parse_no_query
+from app.services.badges import Served, Source
+from app.services.summary import SummaryReader
+from app.web.admission import Admission, Admitted
+from app.web.envelope import JOURNEY
+from app.web.representation import cache_headers, note, respond
+
+# Of the answers that a summary is made of, the one that is worst off speaks for all.
+_WORSE = (Source.HIT, Source.REFETCHED, Source.MISS, Source.STALE_IF_ERROR, Source.BYPASS)
+
+
+def summary_handler(*, admission: Admission, reader: SummaryReader) -> Handler:
+    """Make the handler."""
+
+    async def get_summary(request: web.Request, caller: Admitted) -> web.Response:
+        parse_no_query(request.rel_url.raw_query_string)
+        summarised = await reader.read(caller.customer, until=caller.until, pulled=caller.pulled)
+        worst = max(summarised.parts, key=_badness)
+        note(worst, request[JOURNEY])
+        headers = cache_headers(worst)
+        oldest = cache_headers(max(summarised.parts, key=lambda part: part.age))
+        headers.update({name: oldest[name] for name in ("Age", "Badges-As-Of")})
+        if summarised.summary.incomplete:
+            headers["Cache-Control"] = "no-store"
+        body = encode(summarised.summary)
+        return respond(request, compressed=compress(body), digest=digest(body), headers=headers)
+
+    return admission.handler(get_summary)
+
+
+def _badness(part: Served) -> tuple[int, float]:
+    return _WORSE.index(part.source), -part.ttl
