@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format docs setup lock clean
+.PHONY: help run test bench soak lint format docs setup lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +16,13 @@ run: $(VENV)/.sandbox  ## the service with a stand-in gateway, identity provider
 test: $(VENV)/.develop  ## the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.develop  ## what a read of the cache costs, as ratios within one run
+bench: $(VENV)/.develop  ## what a read of the cache costs, and a request while the cache is away
 	@PYTHONPATH=. $(BIN)/python tests/bench/reads.py $(ARGS)
+	@echo
+	@PYTHONPATH=.:tests $(BIN)/python tests/bench/outages.py
+
+soak: $(VENV)/.develop  ## ten minutes of load while everything around the service fails at random
+	@PYTHONPATH=.:tests $(BIN)/python -m chaos.soak $(ARGS)
 
 lint: $(VENV)/.develop  ## formatting, lint, types, layering
 	@$(BIN)/ruff format --check .

@@ -116,6 +116,7 @@ class House:
             "BFF_SERVER__HOST": "127.0.0.1",
             "BFF_SERVER__PORT": "0",
             "BFF_SERVER__ADMIN_PORT": "0",
+            "BFF_SERVER__DRAIN_DELAY": "0",
             "BFF_SERVER__SHUTDOWN_TIMEOUT": "2",
             "BFF_GATEWAY__BASE_URL": gateway_url,
             "BFF_GATEWAY__AUTH": "capillary",

@@ -133,7 +133,6 @@ class Cluster:
         lines = (
             "cluster-enabled yes",
             "cluster-node-timeout 2000",
-            "cluster-require-full-coverage no",
             "repl-diskless-sync-delay 0",
         )
         self.spares = [_node(stack, folder / f"spare-{number}", *lines) for number in range(spare)]

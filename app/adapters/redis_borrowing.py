@@ -1,12 +1,12 @@
 """A connection for oneself: commands go out and replies come in without the client in between.
 
-redis-py's `execute_command` does five things around a command. A connection is taken from the pool,
-which connects it and refuses one with unread data: so does this module, by the same pool. An error
-of the connection closes it: so does this module, and any other exception as well. Commands are
-retried: the store wants none of that. A reply is passed through a callback by command: an MGET has
-none. The duration is recorded for OpenTelemetry: the service has its own figures. The last three
-are a third of what a command costs, and several commands that have to share a connection can't be
-had that way at all.
+redis-py's `execute_command` (8.1.0) does five things around a command. It takes a connection from
+the pool, which connects it and refuses one with unread data: so does this module, by the same pool.
+It closes a connection that broke: this module does so after any exception at all. It retries: the
+store wants none of that. It passes the reply through a callback of the command: MGET has none. It
+reports the duration to OpenTelemetry: the service has figures of its own. To go without the last
+three saves a tenth of what a read costs; and commands that have to share a connection can't be had
+with them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Sequence

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
+from redis.typing import EncodableT
 
 Client = Redis | RedisCluster
 
@@ -18,6 +19,18 @@ _DEFAULT_PORT = 6379
 _MAX_CONNECTIONS = 512
 # Connecting may take longer than a request waits: it goes on behind, for those who come later.
 _CONNECT_TIMEOUT = 1.0
+
+
+class _Cluster(RedisCluster):
+    """A client of a Cluster that learns who has which slots before it sends its first command.
+
+    redis-py sends commands to any node until it knows. One of them is redirected and all is well;
+    of many at once, the redirections break each other's connections (8.1.0).
+    """
+
+    async def execute_command(self, *args: EncodableT, **kwargs: Any) -> Any:  # noqa: ANN401 - redis-py's
+        await self.initialize()
+        return await super().execute_command(*args, **kwargs)
 
 
 @asynccontextmanager
@@ -53,7 +66,7 @@ async def connect(
 def _cluster(url: str, options: dict[str, Any]) -> RedisCluster:
     """Make a client of a Cluster, which it finds by any of the nodes named."""
     hosts, credentials, _ = _parts(url)
-    return RedisCluster(
+    return _Cluster(
         startup_nodes=[ClusterNode(host, port) for host, port in hosts],
         # A slot that has moved is found anew by asking, once.
         retry=Retry(NoBackoff(), 1),

@@ -68,7 +68,8 @@ class RedisStore:
     """Keeps entries and epochs as strings with an expiry.
 
     Nobody waits longer than `timeout` seconds; after a few failures in a row a circuit breaker
-    spares requests the wait; `changed` is told of its states. Commands are never cancelled: one
+    spares requests the wait; `changed` is told of its states. `entries_read` is told how many
+    entries each round trip of reads is for. Commands are never cancelled: one
     that is late ends by itself, so that no reply of it is left over on its connection, and a
     connection that takes long to make is there for those who come later.
     """
@@ -79,8 +80,10 @@ class RedisStore:
         *,
         timeout: float,
         changed: Callable[[Circuit], None] = lambda _: None,
+        entries_read: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._redis = redis
+        self._entries_read = entries_read
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
         self._breaker = Breaker(_BREAKER, timer=time.monotonic, changed=changed)
@@ -176,6 +179,7 @@ class RedisStore:
 
     async def _fetch(self, names: Sequence[Names]) -> Sequence[bytes | None]:
         """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
+        self._entries_read(len(names))
         flat = [name for pair in names for name in pair]
         if not isinstance(self._redis, RedisCluster):
             return await read_values(self._redis.connection_pool, flat)

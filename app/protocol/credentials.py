@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import JWKRegistry, Key
@@ -25,6 +28,7 @@ from app.domain.identity import (
     InvalidCredentialError,
     NoCustomerIdentityError,
 )
+from app.protocol.tolerant_json import parse_json
 
 LEEWAY = 30.0
 MAX_TOKEN_LENGTH = 8192
@@ -32,6 +36,7 @@ _MAX_KEYS = 64
 _MAX_VALUE_BYTES = 256
 _MIN_RSA_BITS = 2048
 _MAX_RSA_BITS = 8192
+_SIGNING = (RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey, Ed448PublicKey)
 _FAR_FUTURE = 2.0**53
 _TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 _FORBIDDEN_CHARACTERS = frozenset("/\\?#%")
@@ -126,10 +131,7 @@ def read_key_set(document: bytes) -> KeySet:
         ValueError: the document is no key set.
 
     """
-    try:
-        raw = msgspec.json.decode(document)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
+    raw = parse_json(document)
     items = raw.get("keys") if isinstance(raw, dict) else None
     if not isinstance(items, list):
         raise ValueError("not a key set")  # noqa: TRY004 - an answer of the wrong shape, not a bug
@@ -147,8 +149,9 @@ def _import_key(raw: Any) -> Key | None:
         native = key.get_op_key("verify")
     except Exception:  # noqa: BLE001
         return None
-    if isinstance(native, bytes):
-        return None  # a symmetric key has no business in a published set
+    # Symmetric keys have no business in a published set, and keys of Diffie-Hellman sign nothing.
+    if not isinstance(native, _SIGNING):
+        return None
     if isinstance(native, RSAPublicKey) and not _MIN_RSA_BITS <= native.key_size <= _MAX_RSA_BITS:
         return None
     return key

@@ -5,7 +5,6 @@ HTTP status or inside a body, both are understood.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from app.domain.badges import BadgesPage, Page
 from app.domain.failures import Failure, GatewayError
 from app.domain.identity import Customer, Identifier
 from app.domain.query import BadgesQuery
 from app.protocol.normalise import normalise_badge, total_items
 from app.protocol.query import gateway_parameters
+from app.protocol.tolerant_json import NOT_JSON, parse_json
 
 _PATH = "/api_gateway/v1/badges/management/"
 _UNKNOWN_CUSTOMER = frozenset({1026, 8015})
@@ -30,8 +28,6 @@ _TOKEN_REJECTED = frozenset({401, 498})
 _NO_ACCESS = 4000
 _AUTHORISATION_BUSY = 4001
 _PASSING = frozenset({502, 503, 504, 520, 521})
-NOT_JSON = object()
-_MAX_DIGITS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,27 +160,6 @@ def _body_failure(document: Any) -> Failure | None:
     data = document.get("data")
     has_list = isinstance(data, dict) and isinstance(data.get("customerBadges"), list)
     return None if has_list else Failure.WRONG_SHAPE
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse JSON; `NOT_JSON` if it is none.
-
-    The strict and fast parser first. What it refuses may still hold a page of badges with one
-    `NaN`, one number out of range, one lone surrogate or one broken character, which the standard
-    library's reads.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        try:
-            return json.loads(body.decode("utf-8-sig", "replace"), parse_int=_parse_int)
-        except (ValueError, RecursionError):
-            return NOT_JSON
-
-
-def _parse_int(text: str) -> int | None:
-    """Read a whole number; one of thousands of digits, which Python refuses, is none."""
-    return int(text) if len(text) < _MAX_DIGITS else None
 
 
 def error_codes(document: Any) -> Iterator[int]:

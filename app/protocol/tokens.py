@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from app.domain.failures import Failure, GatewayError
-from app.protocol.gateway import answer_failure, error_codes, parse_json, retry_after
+from app.protocol.gateway import answer_failure, error_codes, retry_after
+from app.protocol.tolerant_json import parse_json
 
 DEFAULT_LIFE = 300.0
 _MAX_LIFE = 30 * 86400.0

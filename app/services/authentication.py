@@ -1,9 +1,10 @@
 """Who is calling: credentials are verified once, then remembered for a short while."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 
-from app.domain.identity import Customer, InvalidCredentialError
+from app.domain.identity import Customer, IdentityUnavailableError, InvalidCredentialError
 from app.protocol.credentials import (
     MAX_TOKEN_LENGTH,
     IssuerRules,
@@ -20,6 +21,7 @@ from app.services.ports import Clock
 
 REMEMBERED_FOR = 60.0
 _MAX_REMEMBERED = 10_000
+_TRY_AGAIN_AFTER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ class Authenticator:
         self._clock = clock
         self._remembered: dict[bytes, _Remembered] = {}
 
-    async def authenticate(self, token: str) -> Customer:
-        """Verify a bearer token and find its customer.
+    async def authenticate(self, token: str, *, until: float) -> Customer:
+        """Verify a bearer token and find its customer; `until` is a deadline in the loop's time.
 
         Raises:
             InvalidCredentialError: it was judged and failed.
@@ -70,7 +72,11 @@ class Authenticator:
             if self._clock() < known.until and known.issuer.keys.at_hand is known.keys:
                 return known.customer
             del self._remembered[fingerprint]
-        return await self._judge(take_apart(token), fingerprint)
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._judge(take_apart(token), fingerprint)
+        except TimeoutError:
+            raise IdentityUnavailableError(_TRY_AGAIN_AFTER) from None
 
     async def _judge(self, token: UnverifiedToken, fingerprint: bytes) -> Customer:
         issuer = self._issuer_of(token)

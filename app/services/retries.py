@@ -12,39 +12,42 @@ T = TypeVar("T")
 
 SHARE = 0.2
 RESERVE = 3.0
-_MOST_SAVED = 10.0
+_MOST_SAVED = 100.0
+_MOST_RESERVED = 10.0
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 1.0
 
 
 class RetryBudget:
-    """What retries may cost: `SHARE` of the recent requests, and at least `RESERVE` a second.
+    """What retries may cost: `SHARE` of the requests, and `RESERVE` a second whatever comes.
 
-    A failing gateway must not see much more than its normal traffic. `timer` tells monotonic time
-    in seconds.
+    A failing gateway must not see much more than its normal traffic. What is not used is saved, for
+    at most a hundred retries of a moment in which much fails at once, and ten of the reserve.
+    `timer` tells monotonic time in seconds.
     """
 
     def __init__(self, *, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._seen_at = timer()
-        self._saved = _MOST_SAVED
+        self._saved = 0.0
+        self._reserved = _MOST_RESERVED
 
     def deposit(self) -> None:
         """Count a request."""
-        self._save(SHARE)
+        self._saved = min(_MOST_SAVED, self._saved + SHARE)
 
     def withdraw(self) -> bool:
         """Take a retry out; whether there was one."""
         now = self._timer()
-        self._save(RESERVE * (now - self._seen_at))
-        self._seen_at = now
-        if self._saved < 1:
+        earned = RESERVE * (now - self._seen_at)
+        self._reserved, self._seen_at = min(_MOST_RESERVED, self._reserved + earned), now
+        if self._saved >= 1:
+            self._saved -= 1
+        elif self._reserved >= 1:
+            self._reserved -= 1
+        else:
             return False
-        self._saved -= 1
         return True
-
-    def _save(self, amount: float) -> None:
-        self._saved = min(_MOST_SAVED, self._saved + amount)
 
 
 class Retries:

@@ -55,15 +55,15 @@ class Admission:
             if not accepts_json(request.headers.getall("Accept", ())):
                 raise ProblemError("not-acceptable")
             with self.in_flight:
-                customer = await self._identify(request)
+                customer = await self._identify(request, until)
                 return await answer(request, Admitted(customer, until, _is_pulled(request)))
 
         return handle
 
-    async def _identify(self, request: web.Request) -> Customer:
+    async def _identify(self, request: web.Request, until: float) -> Customer:
         journey = request[JOURNEY]
         started = perf_counter()
-        customer = await self.authenticator.authenticate(_token(request))
+        customer = await self.authenticator.authenticate(_token(request), until=until)
         journey.stages["identity"] = perf_counter() - started
         journey.facts["customer"] = self.keys.pseudonym(customer)
         if self.request_rate is not None:

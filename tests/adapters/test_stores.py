@@ -314,3 +314,24 @@ async def test_closing_answers_those_who_wait(name: str, valkey: ValkeyServer) -
 
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailableError] * 3
+
+
+async def test_a_new_client_of_a_cluster_knows_whom_to_ask(nodes: Cluster) -> None:
+    """Not one of its first commands, however many at once, is sent to a wrong node."""
+    before = _redirections(nodes)
+    async with connect(nodes.url, timeout=5.0) as redis:
+        store = RedisStore(redis, timeout=5.0)
+        names = [str(uuid4()) for _ in range(60)]
+
+        await asyncio.gather(*(store.begin_epoch(each, new_epoch(), ttl=60) for each in names))
+
+        await store.close()
+    assert _redirections(nodes) == before
+
+
+def _redirections(nodes: Cluster) -> int:
+    """Count what the nodes have redirected so far."""
+    return sum(
+        node.client.info("errorstats").get("errorstat_MOVED", {"count": 0})["count"]
+        for node in nodes.nodes
+    )

@@ -554,6 +554,8 @@ def test_a_key_set_may_be_empty() -> None:
         {**EC.as_dict(private=False), "key_ops": ["sign"]},
         {**EC.as_dict(private=False), "kid": 7},
         {**EC.as_dict(private=False), "x": "AAAA"},
+        OKPKey.generate_key("X25519").as_dict(private=False),
+        OKPKey.generate_key("X448").as_dict(private=False),
     ],
 )
 def test_one_bad_key_spoils_no_other(bad: Any) -> None:
@@ -564,6 +566,16 @@ def test_one_bad_key_spoils_no_other(bad: Any) -> None:
         key_set = read_key_set(json.dumps(raw).encode())
     assert [key.kid for key in key_set.keys] == ["ec"]
     assert verify(take_apart(token()), RULES, key_set, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "value", [b"NaN", b"1e999", rb'"\ud800"', b'"\xff"', b"9" * 5000], ids=lambda value: value[:6]
+)
+def test_one_broken_value_spoils_no_key(value: bytes) -> None:
+    """What strict JSON refuses may stand in a member that nobody needs."""
+    good = json.dumps(EC.as_dict(private=False)).encode()
+    key_set = read_key_set(b'\xef\xbb\xbf{"keys": [' + good + b'], "note": ' + value + b"}")
+    assert [key.kid for key in key_set.keys] == ["ec"]
 
 
 @pytest.mark.parametrize("bits", [1024, 2040])
