@@ -151,6 +151,13 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
 
+    def anew(self) -> "GatewayError":
+        """Make one that says the same, for remembering and for raising what is remembered.
+
+        An exception keeps the frames of everybody whom it passed, with all that they hold.
+        """
+        return GatewayError(self.failure, retry_after=self.retry_after, request_id=self.request_id)
+
     @property
     def treatment(self) -> Treatment:
         """How this failure is treated."""

@@ -105,7 +105,7 @@ class TokenCredentials:
                 self._flights.launch(None, self._fetch)
             return held.credential
         if self._failure is not None and now < self._cool_until:
-            raise self._failure
+            raise self._failure.anew()
         return (await self._flights.join(None, self._fetch)).credential
 
     def reject(self, credential: Credential) -> bool:
@@ -124,7 +124,7 @@ class TokenCredentials:
         try:
             token = await self._retries.run(self._ask, until=until)
         except GatewayError as error:
-            self._failure, self._cool_until = error, self._clock() + COOL_DOWN
+            self._failure, self._cool_until = error.anew(), self._clock() + COOL_DOWN
             self._observer.token_failed(error)
             raise
         self._failure = None

@@ -139,7 +139,7 @@ class Filler:
         """Return the failure that keeps the gateway from being asked now, if there is one."""
         cooling = self._cooling.get(wanted.key.name)
         if cooling is not None and self._clock() < cooling.until:
-            return cooling.error
+            return cooling.error.anew()
         return self._gateway.reason_not_to_ask()
 
     async def _named(self, wanted: Wanted) -> Wanted:
@@ -204,7 +204,7 @@ class Filler:
         return Filled(entry, await self._shelf.keep(wanted.key, entry, epoch))
 
     def _cool_down(self, name: str, error: GatewayError) -> None:
-        self._cooling[name] = _Cooling(error, self._clock() + COOL_DOWN)
+        self._cooling[name] = _Cooling(error.anew(), self._clock() + COOL_DOWN)
         while len(self._cooling) > _MAX_COOLING:
             self._cooling.popitem(last=False)
 

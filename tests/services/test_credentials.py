@@ -191,3 +191,19 @@ def test_a_credential_hides_in_its_repr() -> None:
     """Neither a log nor a traceback shows a credential by accident."""
     assert "secret" not in repr(Credential("H", "secret"))
     assert "secret" not in repr(GatewayToken(value="secret", expires_at=1.0))
+
+
+async def test_a_remembered_failure_holds_on_to_nobody(
+    endpoint: Endpoint, credentials: TokenCredentials
+) -> None:
+    """Each caller gets an error of his own: a shared one would keep the frames of all."""
+    endpoint.failure = Failure.UNEXPECTED
+    raised = []
+    for _ in range(3):
+        with pytest.raises(GatewayError) as caught:
+            await credentials.current()
+        raised.append(caught.value)
+
+    assert endpoint.calls == 1
+    assert len({id(error) for error in raised}) == 3
+    assert {error.failure for error in raised} == {Failure.UNEXPECTED}
