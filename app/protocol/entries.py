@@ -9,6 +9,7 @@ import base64
 import hmac
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -23,6 +24,8 @@ STAMP_BYTES = 16
 # In microseconds: a version of an entry that is further ahead of another is not believed.
 MAX_STAMP_LEAD = 60_000_000
 _NAME_BYTES = 18
+# About 800 bytes each.
+_MAX_REMEMBERED = 4096
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -121,9 +124,22 @@ class EntryKeys:
         self._name_secret = name_secret
         self._secrets = secrets
         self._scope = _fields(namespace, *scope)
+        # Both are asked for with each request, and cost more than opening an entry.
+        self._keys = lru_cache(_MAX_REMEMBERED)(self._make_key)
+        self._pseudonyms = lru_cache(_MAX_REMEMBERED)(self._make_pseudonym)
 
     def key(self, customer: Customer, query: str) -> EntryKey:
-        """Make the key of a customer's answer to a query in canonical form."""
+        """Return the key of a customer's answer to a query in canonical form."""
+        return self._keys(customer, query)
+
+    def pseudonym(self, customer: Customer) -> str:
+        """Name a customer without saying who it is: for logs, and as the slot of its entries.
+
+        An e-mail is folded here alone: events may spell it differently.
+        """
+        return self._pseudonyms(customer)
+
+    def _make_key(self, customer: Customer, query: str) -> EntryKey:
         fields = _FORMAT + self._scope + _fields(customer.identifier, customer.value, query)
         name = _text(hmac.digest(self._name_secret, b"name" + fields, "sha256"))
         seals = tuple(hmac.digest(secret, b"seal" + fields, "sha256") for secret in self._secrets)
@@ -140,11 +156,7 @@ class EntryKeys:
         digest = hmac.digest(self._name_secret, b"pause" + self._scope, "sha256")
         return f"{self._namespace}:pause:{_text(digest)}"
 
-    def pseudonym(self, customer: Customer) -> str:
-        """Name a customer without saying who it is: for logs, and as the slot of its entries.
-
-        An e-mail is folded here alone: events may spell it differently.
-        """
+    def _make_pseudonym(self, customer: Customer) -> str:
         is_email = customer.identifier is Identifier.EMAIL
         value = customer.value.casefold() if is_email else customer.value
         fields = b"customer" + self._scope + _fields(customer.identifier, value)
