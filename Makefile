@@ -20,6 +20,12 @@ bench: $(VENV)/.develop  ## what a read of the cache costs, and a request while 
 	@PYTHONPATH=. $(BIN)/python tests/bench/reads.py $(ARGS)
 	@echo
 	@PYTHONPATH=.:tests $(BIN)/python tests/bench/outages.py
+	@echo
+	@PYTHONPATH=.:tests $(BIN)/python tests/bench/hanging.py
+	@echo
+	@PYTHONPATH=.:tests $(BIN)/python tests/bench/telemetry.py
+	@echo
+	@PYTHONPATH=.:tests $(BIN)/python -m bench.compare
 
 soak: $(VENV)/.develop  ## ten minutes of load while everything around the service fails at random
 	@PYTHONPATH=.:tests $(BIN)/python -m chaos.soak $(ARGS)

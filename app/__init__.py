@@ -1,1 +1,3 @@
 """badges-bff: the loyalty badges of whoever is logged in."""
+
+__version__ = "0.1.0"

@@ -1,19 +1,24 @@
 """The composition root: makes every object of the service and owns every resource of it."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.typing import FilteringBoundLogger
 
 from app.adapters.gateway_transport import HttpTransport
-from app.adapters.observer import LogObserver
+from app.adapters.metrics import Metrics
+from app.adapters.observer import LogAndMetrics
 from app.bootstrap.cache import make_cache, make_store
+from app.bootstrap.telemetry import end, watch
 from app.bootstrap.tools import Tools
+from app.bootstrap.traces import tracing
 from app.bootstrap.upstream import (
     gateway_session,
     make_credentials,
@@ -24,7 +29,7 @@ from app.bootstrap.upstream import (
 from app.services.authentication import Authenticator
 from app.services.invalidation import Invalidator
 from app.services.load import InFlight
-from app.services.ports import Clock
+from app.services.ports import Clock, Tracer
 from app.services.readiness import Readiness
 from app.services.request_rate import RequestRate
 from app.services.summary import SummaryReader
@@ -32,18 +37,27 @@ from app.settings import Settings
 from app.web.admission import Admission
 from app.web.application import application
 from app.web.badges import badges_handler
+from app.web.cors import cross_origin
+from app.web.docs import documentation
 from app.web.health import live_handler, ready_handler
 from app.web.invalidation import invalidation_handler, webhook_handler
+from app.web.metrics import metrics_handler
+from app.web.openapi import document_bytes
+from app.web.proxies import TrustedProxies, noting_clients
 from app.web.server import listening
 from app.web.summary import summary_handler
 
+# Seconds for what is under way on the admin port, beyond all that the public one had.
+_ADMIN_SHUTDOWN = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where the service listens, as host and port."""
+class RunningService:
+    """Where the service listens, as host and port; `drain` tells it that its end is near."""
 
     public: tuple[str, int]
     admin: tuple[str, int]
+    drain: Callable[[], None]
 
 
 @asynccontextmanager
@@ -53,15 +67,22 @@ async def running(
     *,
     clock: Clock = time.time,
     timer: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Addresses]:
+    tracer: Tracer | None = None,
+) -> AsyncIterator[RunningService]:
     """Run the service; on leaving, everything is closed in the opposite order of its making.
+
+    Without a `tracer`, OpenTelemetry's variables in the environment say whether there are traces.
 
     Raises:
         ListenError: an address to listen on can't be had.
 
     """
     async with AsyncExitStack() as stack:
-        tools = Tools(stack=stack, clock=clock, timer=timer, observer=LogObserver(logger))
+        if tracer is None:
+            tracer = await stack.enter_async_context(tracing(os.environ, logger))
+        metrics = Metrics()
+        observer = LogAndMetrics(logger, metrics)
+        tools = Tools(stack=stack, clock=clock, timer=timer, observer=observer, tracer=tracer)
         session = await stack.enter_async_context(gateway_session(settings.gateway))
         transport = HttpTransport(session, max_body_bytes=settings.gateway.max_body_bytes)
         stored = await make_store(settings, tools)
@@ -73,13 +94,23 @@ async def running(
         readiness = Readiness(pushback=guards.pushback)
         attempts = [credentials.current, *(issuer.keys.current for issuer in issuers)]
         warming = asyncio.create_task(readiness.warm_up(attempts))
-        stack.push_async_callback(_end, warming)
+        stack.push_async_callback(end, warming)
+        in_flight = InFlight(settings.server.max_in_flight)
+        watch(
+            metrics,
+            stack,
+            in_flight=in_flight,
+            cache=cache,
+            guards=guards,
+            credentials=credentials,
+            readiness=readiness,
+        )
 
         health = {"/livez": live_handler(), "/readyz": ready_handler(readiness)}
         admission = Admission(
             authenticator=Authenticator(issuers=issuers, clock=clock),
             keys=cache.keys,
-            in_flight=InFlight(settings.server.max_in_flight),
+            in_flight=in_flight,
             request_rate=_request_rate(settings, clock),
             deadline=settings.gateway.timeout,
         )
@@ -87,17 +118,24 @@ async def running(
         summary = summary_handler(
             admission=admission, reader=SummaryReader(reader=cache.reader, clock=clock)
         )
-        public = application(
-            logger,
-            reads={"/me/badges": badges, "/me/badges/summary": summary, **health},
-            writes=_webhook(settings, cache.invalidator),
+        make_application = partial(application, logger, observer=observer, tracer=tracer)
+        noting = partial(noting_clients, TrustedProxies(settings.server.trusted_proxies))
+        public = make_application(
+            reads={
+                **noting({"/me/badges": badges, "/me/badges/summary": summary, **health}),
+                **documentation(document_bytes(webhook_header=settings.webhook.header)),
+            },
+            writes=noting(_webhook(settings, cache.invalidator)),
         )
-        admin_token = settings.server.admin_token
-        invalidate = invalidation_handler(
-            cache.invalidator, token=admin_token.get_secret_value() if admin_token else None
+        secret = settings.server.admin_token
+        token = secret.get_secret_value() if secret else None
+        admin = make_application(
+            reads={"/metrics": metrics_handler(metrics.expose, token=token), **health},
+            writes=noting(
+                {"/cache/invalidate": invalidation_handler(cache.invalidator, token=token)}
+            ),
         )
-        admin = application(logger, reads=health, writes={"/cache/invalidate": invalidate})
-        yield await _listen(settings, logger, stack, public, admin)
+        yield await _listen(settings, logger, stack, readiness, public=public, admin=admin)
 
 
 def _request_rate(settings: Settings, clock: Clock) -> RequestRate | None:
@@ -122,34 +160,31 @@ async def _listen(
     settings: Settings,
     logger: FilteringBoundLogger,
     stack: AsyncExitStack,
+    readiness: Readiness,
+    *,
     public: web.Application,
     admin: web.Application,
-) -> Addresses:
+) -> RunningService:
     """Open both ports; the public one last, so that it closes first."""
     server = settings.server
+    open_port = partial(listening, draining=lambda: readiness.draining, logger=logger)
     admin_address = await stack.enter_async_context(
-        listening(
+        open_port(
             admin,
             host=server.admin_host,
             port=server.admin_port,
-            shutdown_timeout=server.shutdown_timeout,
-            logger=logger,
+            shutdown_timeout=min(_ADMIN_SHUTDOWN, server.shutdown_timeout),
         )
     )
     public_address = await stack.enter_async_context(
-        listening(
+        open_port(
             public,
             host=server.host,
             port=server.port,
             reuse_port=server.reuse_port,
             shutdown_timeout=server.shutdown_timeout,
-            logger=logger,
+            adorn=cross_origin(server.cors_origins),
         )
     )
-    return Addresses(public=public_address, admin=admin_address)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has ended."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    stack.callback(readiness.drain)  # also for whoever leaves without a drain
+    return RunningService(public=public_address, admin=admin_address, drain=readiness.drain)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.adapters.memory_store import MemoryStore
+from app.adapters.observed_store import ObservedStore
 from app.adapters.redis_connections import connect
 from app.adapters.redis_store import RedisStore
+from app.adapters.tracing import TracedFlights
 from app.bootstrap.tools import Tools
 from app.domain.freshness import FreshnessPolicy
 from app.protocol.entries import EntryKeys
@@ -29,6 +31,7 @@ class Cache:
     keys: EntryKeys
     reader: BadgesReader
     invalidator: Invalidator
+    misses: InFlight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,10 @@ class Stored:
 
 async def make_store(settings: Settings, tools: Tools) -> Stored:
     """Open the store."""
-    return Stored(keys=_entry_keys(settings), store=await _store(settings.cache, tools))
+    store = ObservedStore(
+        await _store(settings.cache, tools), observer=tools.observer, tracer=tools.tracer
+    )
+    return Stored(keys=_entry_keys(settings), store=store)
 
 
 def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools: Tools) -> Cache:
@@ -51,7 +57,7 @@ def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools
     filler = Filler(
         shelf=shelf,
         lock=FleetLock(store),
-        gateway=gateway,
+        gateway=TracedFlights(gateway, tools.tracer),
         budget=CallBudget(
             store=store,
             keys=keys,
@@ -64,17 +70,18 @@ def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools
         observer=tools.observer,
     )
     tools.stack.push_async_callback(filler.close)
+    misses = InFlight(settings.server.max_misses_in_flight)
     reader = BadgesReader(
         keys=keys,
         shelf=shelf,
         filler=filler,
         policy=policy,
-        misses=InFlight(settings.server.max_misses_in_flight),
+        misses=misses,
         soft_timeout=settings.gateway.soft_timeout,
         clock=tools.clock,
     )
     invalidator = Invalidator(store=store, keys=keys, shelf=shelf, observer=tools.observer)
-    return Cache(keys=keys, reader=reader, invalidator=invalidator)
+    return Cache(keys=keys, reader=reader, invalidator=invalidator, misses=misses)
 
 
 def _entry_keys(settings: Settings) -> EntryKeys:
@@ -99,6 +106,7 @@ async def _store(settings: CacheSettings, tools: Tools) -> EntryStore:
         redis,
         timeout=settings.timeout,
         changed=partial(tools.observer.circuit_changed, "store"),
+        entries_read=tools.observer.entries_read,
     )
     tools.stack.push_async_callback(store.close)
     return store

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from app.services.ports import Clock, Observer
+from app.services.ports import Clock, Observer, Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +18,4 @@ class Tools:
     clock: Clock
     timer: Callable[[], float]
     observer: Observer
+    tracer: Tracer

@@ -15,6 +15,7 @@ from app.adapters.token_endpoint import (
     OAuthTokenEndpoint,
     basic_credential,
 )
+from app.adapters.tracing import TracedTokenEndpoint, TracedTransport
 from app.bootstrap.cache import Stored
 from app.bootstrap.tools import Tools
 from app.domain.identity import Identifier
@@ -84,16 +85,17 @@ def make_credentials(
         value = basic_credential(settings.client_id, secret)
         return FixedCredential(Credential("Authorization", value))
     capillary = settings.auth == "capillary"
+    endpoint = OAuthTokenEndpoint(
+        transport=transport,
+        url=settings.token_url,
+        method=CAPILLARY if capillary else STANDARD,
+        client_id=settings.client_id,
+        client_secret=secret,
+        scope=settings.scope,
+        clock=tools.clock,
+    )
     credentials = TokenCredentials(
-        endpoint=OAuthTokenEndpoint(
-            transport=transport,
-            url=settings.token_url,
-            method=CAPILLARY if capillary else STANDARD,
-            client_id=settings.client_id,
-            client_secret=secret,
-            scope=settings.scope,
-            clock=tools.clock,
-        ),
+        endpoint=TracedTokenEndpoint(endpoint, tools.tracer),
         header="X-CAP-API-OAUTH-TOKEN" if capillary else "Authorization",
         prefix="" if capillary else "Bearer ",
         pushback=guards.pushback,
@@ -124,10 +126,11 @@ def make_gateway(
     )
     return BadgesGateway(
         endpoint=endpoint,
-        transport=transport,
+        transport=TracedTransport(transport, tools.tracer),
         credentials=credentials,
         guards=guards,
         clock=tools.clock,
+        observer=tools.observer,
     )
 
 

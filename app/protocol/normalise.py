@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from app.domain.badges import Badge, Claim, Group, Image
+from app.domain.badges import KNOWN_IMAGES, Badge, Claim, Group, Image
 from app.protocol import instants
 
-_KNOWN_IMAGES = ("earned", "unearned", "inProgress")
 _WEB_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f\"'<>\\^`{|}]+", re.IGNORECASE | re.ASCII)
 
 
@@ -113,7 +112,7 @@ def _images(raw: Any) -> dict[str, Image | None]:
         other = found.get(tag)
         if other is None or _order(image) < _order(other):
             found[tag] = image
-    images: dict[str, Image | None] = {tag: found.pop(tag, None) for tag in _KNOWN_IMAGES}
+    images: dict[str, Image | None] = {tag: found.pop(tag, None) for tag in KNOWN_IMAGES}
     images.update(sorted(found.items()))
     return images
 

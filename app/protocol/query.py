@@ -5,10 +5,8 @@ spellings of the same meaning share, for cache keys and links.
 """
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode
 
 from app.domain.query import (
@@ -16,160 +14,32 @@ from app.domain.query import (
     Bound,
     FaultCode,
     InvalidQueryError,
-    Owner,
     QueryFault,
     Side,
-    SortField,
-    Status,
-    View,
 )
 from app.protocol import instants
+from app.protocol.parameters import (
+    GATEWAY_OWNERS,
+    GATEWAY_SORTS,
+    GATEWAY_STATUSES,
+    GATEWAY_VIEWS,
+    MAX_PAGE,
+    MAX_SIZE,
+    TABLE,
+    FaultError,
+)
 
-MAX_PAGE = 1000
-MAX_SIZE = 100
-_MAX_NAME = 100
-_MAX_GROUP = 64
+__all__ = [
+    "MAX_PAGE",
+    "MAX_SIZE",
+    "PARAMETERS",
+    "canonical_query",
+    "gateway_parameters",
+    "parse_no_query",
+    "parse_query",
+]
 
-GATEWAY_VIEWS: Mapping[View, str] = {
-    View.ISSUABLE: "AVAILABLE_TO_ISSUE",
-    View.AVAILABLE: "AVAILABLE",
-    View.EARNED: "EARNED",
-    View.EXPIRED: "EXPIRED",
-}
-GATEWAY_STATUSES: Mapping[Status, str] = {status: status.value.upper() for status in Status}
-GATEWAY_OWNERS: Mapping[Owner, str] = {owner: owner.value.title() for owner in Owner}
-GATEWAY_SORTS: Mapping[SortField, str] = {
-    SortField.EXPIRES_AT: "EXPIRES_ON",
-    SortField.UPDATED_AT: "LAST_MODIFIED_DATE",
-    SortField.LAST_ISSUED_AT: "LAST_ISSUED_DATE",
-    SortField.LAST_EXPIRED_AT: "LAST_EXPIRED_BADGE",
-    SortField.LAST_EARNED_AT: "LAST_EARNED_ON_DATE",
-    SortField.LAST_EARNED_EVENT_AT: "LAST_EARNED_EVENT_DATE",
-}
-_ACTIVE: Mapping[str, bool] = {
-    "true": True,
-    "activated": True,
-    "false": False,
-    "deactivated": False,
-}
-
-
-class _FaultError(Exception):
-    """One value can't be read."""
-
-    def __init__(self, code: FaultCode, detail: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.detail = detail
-
-
-_E = TypeVar("_E", bound=StrEnum)
-
-
-def _one_of(gateway: Mapping[_E, str]) -> Callable[[str], _E]:
-    """Make a reader of an enumerated value, in the public or the gateway's spelling."""
-    spellings = {spelling.lower(): member for member, spelling in gateway.items()}
-    spellings |= {member.value.lower(): member for member in gateway}
-    allowed = ", ".join(member.value for member in gateway)
-
-    def read(value: str) -> _E:
-        member = spellings.get(value.lower())
-        if member is None:
-            raise _FaultError(FaultCode.NOT_ALLOWED, f"One of: {allowed}.")
-        return member
-
-    return read
-
-
-_read_sort_field = _one_of(GATEWAY_SORTS)
-
-
-def _read_sort(value: str) -> tuple[SortField, bool]:
-    descending = value.startswith("-")
-    try:
-        return _read_sort_field(value.removeprefix("-")), descending
-    except _FaultError as fault:
-        detail = f"{fault.detail} A leading - sorts in descending order."
-        raise _FaultError(fault.code, detail) from None
-
-
-def _read_active(value: str) -> bool:
-    active = _ACTIVE.get(value.lower())
-    if active is None:
-        raise _FaultError(FaultCode.NOT_ALLOWED, "One of: true, false.")
-    return active
-
-
-def _read_name(value: str) -> str:
-    value = value.strip()
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
-        raise _FaultError(FaultCode.MALFORMED, "Text without control characters.")
-    if len(value) > _MAX_NAME:
-        raise _FaultError(FaultCode.OUT_OF_RANGE, f"1 to {_MAX_NAME} characters.")
-    return value
-
-
-def _read_group(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
-        raise _FaultError(FaultCode.MALFORMED, "Only A-Z, a-z, 0-9, _ and -.")
-    if len(value) > _MAX_GROUP:
-        raise _FaultError(FaultCode.OUT_OF_RANGE, f"1 to {_MAX_GROUP} characters.")
-    return value
-
-
-def _read_instant(value: str) -> int:
-    try:
-        instant = instants.from_text(value)
-    except OverflowError:
-        raise _FaultError(FaultCode.OUT_OF_RANGE, "The years 1 to 9999 in UTC.") from None
-    if instant is None:
-        example = "2026-11-23T07:00:00Z"
-        raise _FaultError(
-            FaultCode.MALFORMED, f"An RFC 3339 date-time with offset, such as {example}."
-        )
-    return instant
-
-
-def _number(largest: int) -> Callable[[str], int]:
-    """Make a reader of a whole number from 1 to `largest`."""
-
-    def read(value: str) -> int:
-        if not re.fullmatch(r"-?[0-9]+", value):
-            raise _FaultError(FaultCode.MALFORMED, f"A whole number from 1 to {largest}.")
-        digits = value.lstrip("0") or "0"
-        # Judged by length first: int() refuses texts of thousands of digits.
-        if len(digits) > len(str(largest)) or not 1 <= int(digits) <= largest:
-            raise _FaultError(FaultCode.OUT_OF_RANGE, f"1 to {largest}.")
-        return int(digits)
-
-    return read
-
-
-def _read_include(value: str) -> bool:
-    if value.lower() != "ownership":
-        raise _FaultError(FaultCode.NOT_ALLOWED, "One of: ownership.")
-    return True
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "view": _one_of(GATEWAY_VIEWS),
-    "status": _one_of(GATEWAY_STATUSES),
-    "active": _read_active,
-    "name": _read_name,
-    "group": _read_group,
-    "owner": _one_of(GATEWAY_OWNERS),
-    "claimedBy": _one_of(GATEWAY_OWNERS),
-    "startsAfter": _read_instant,
-    "startsBefore": _read_instant,
-    "expiresAfter": _read_instant,
-    "expiresBefore": _read_instant,
-    "sort": _read_sort,
-    "page": _number(MAX_PAGE),
-    "size": _number(MAX_SIZE),
-    "include": _read_include,
-}
-
-PARAMETERS = tuple(_READERS)
+PARAMETERS = tuple(TABLE)
 
 
 def parse_query(query_string: str) -> BadgesQuery:
@@ -185,7 +55,7 @@ def parse_query(query_string: str) -> BadgesQuery:
     for name, texts in given.items():
         try:
             values[name] = _read(name, texts)
-        except _FaultError as fault:
+        except FaultError as fault:
             faults.append(QueryFault(_quotable(name), fault.code, fault.detail))
     faults.extend(
         QueryFault(f"{kind}Before", FaultCode.CONFLICT, f"Not together with {kind}After.")
@@ -226,18 +96,18 @@ def _split(query_string: str) -> dict[str, list[str]]:
 
 def _read(name: str, texts: list[str]) -> Any:
     """Read the one value of a parameter."""
-    reader = _READERS.get(name)
-    if reader is None:
-        raise _FaultError(FaultCode.UNKNOWN, "No such parameter.")
+    parameter = TABLE.get(name)
+    if parameter is None:
+        raise FaultError(FaultCode.UNKNOWN, "No such parameter.")
     if len(texts) > 1:
-        raise _FaultError(FaultCode.REPEATED, "Give it once.")
+        raise FaultError(FaultCode.REPEATED, "Give it once.")
     try:
         value = unquote_plus(texts[0], errors="strict")
     except UnicodeDecodeError:
-        raise _FaultError(FaultCode.MALFORMED, "Percent-encoded UTF-8.") from None
+        raise FaultError(FaultCode.MALFORMED, "Percent-encoded UTF-8.") from None
     if not value.strip():
-        raise _FaultError(FaultCode.EMPTY, "Leave it out or give it a value.")
-    return reader(value)
+        raise FaultError(FaultCode.EMPTY, "Leave it out or give it a value.")
+    return parameter.read(value)
 
 
 def _quotable(name: str) -> str:

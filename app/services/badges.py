@@ -34,7 +34,9 @@ class Served:
     """An answer: the entry, where it came from, and how old it is.
 
     `age` and `ttl` (what is left of its freshness, negative if stale) and the durations of the
-    stages are in seconds; `fetching` is None where nobody waited for the gateway.
+    stages are in seconds; `fetching` is None where nobody waited for the gateway. `stale_reason`
+    says why nothing newer was served where something newer was wanted; `gateway_request_id` is the
+    gateway's own id of the call that was waited for, or whose failure this request was told of.
     """
 
     entry: Entry
@@ -45,6 +47,8 @@ class Served:
     collapsed: bool = False
     looking_up: float = 0.0
     fetching: float | None = None
+    stale_reason: str | None = None
+    gateway_request_id: str | None = None
 
 
 class BadgesReader:
@@ -96,9 +100,10 @@ class BadgesReader:
         looking_up = perf_counter() - started
         wanted = Wanted(customer, query, key, found)
         if found.entry is not None and found.freshness in _SERVED_AT_ONCE:
+            served = self._serve(found.entry, Source.HIT)
             if found.freshness is Freshness.REVALIDATE:
                 self._filler.launch(wanted)
-            served = self._serve(found.entry, Source.HIT)
+                served = replace(served, stale_reason="revalidating")
         else:
             served = await self._refetch(wanted, usual, until)
         return replace(served, looking_up=looking_up)
@@ -119,15 +124,15 @@ class BadgesReader:
         stale = wanted.found.entry
         try:
             filled = await self._fetched(wanted, until)
-        except (GatewayError, OverloadedError):
+        except (GatewayError, OverloadedError) as error:
             if stale is None:
                 raise
-            served = self._serve(stale, Source.STALE_IF_ERROR)
-        except BudgetExceededError:
+            served = _excused(self._serve(stale, Source.STALE_IF_ERROR), error)
+        except BudgetExceededError as error:
             if stale is None:
                 raise
             source = Source.HIT if usual in _SERVED_AT_ONCE else Source.STALE_IF_ERROR
-            served = self._serve(stale, source)
+            served = _excused(self._serve(stale, source), error)
         else:
             served = self._filled(wanted.found, filled)
         return replace(served, fetching=perf_counter() - started)
@@ -144,8 +149,15 @@ class BadgesReader:
 
     def _filled(self, found: LookUp, filled: Filled) -> Served:
         source = Source.MISS if found.entry is None else Source.REFETCHED
+        if filled.entry.missing:
+            raise GatewayError(Failure.CUSTOMER_UNKNOWN, request_id=filled.request_id)
         served = self._serve(filled.entry, source if found.reachable else Source.BYPASS)
-        return replace(served, stored=filled.stored, collapsed=filled.collapsed)
+        return replace(
+            served,
+            stored=filled.stored,
+            collapsed=filled.collapsed,
+            gateway_request_id=filled.request_id,
+        )
 
     def _serve(self, entry: Entry, source: Source) -> Served:
         if entry.missing:
@@ -157,3 +169,15 @@ class BadgesReader:
             age=max(0.0, now - entry.fetched_at),
             ttl=self._policy.fresh_until(entry.lifetime) - now,
         )
+
+
+def _excused(served: Served, error: Exception) -> Served:
+    """Say why the gateway's answer is not there."""
+    match error:
+        case GatewayError():
+            return replace(
+                served, stale_reason=error.failure.value, gateway_request_id=error.request_id
+            )
+        case OverloadedError():
+            return replace(served, stale_reason="overloaded")
+    return replace(served, stale_reason="budget")

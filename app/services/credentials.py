@@ -40,6 +40,10 @@ class GatewayCredentials(Protocol):
         """Forget a credential that the gateway refused; say whether there can be a better one."""
         ...
 
+    def age(self) -> float | None:
+        """Tell the age of the token in hand, in seconds; None if there is none."""
+        ...
+
 
 class FixedCredential:
     """A credential that never changes: basic authentication."""
@@ -55,12 +59,16 @@ class FixedCredential:
         """Say that there is no other."""
         return False
 
+    def age(self) -> None:
+        """Say that there is no token."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
     """A token as a credential; from `renew_at` on it wants to be replaced, then it has to be."""
 
     credential: Credential
+    fetched_at: float
     renew_at: float
     expires_at: float
 
@@ -114,6 +122,10 @@ class TokenCredentials:
             self._held = None
         return True
 
+    def age(self) -> float | None:
+        """Tell the age of the token in hand."""
+        return None if self._held is None else max(0.0, self._clock() - self._held.fetched_at)
+
     async def close(self) -> None:
         """End a fetch that is under way."""
         await self._flights.close()
@@ -128,6 +140,7 @@ class TokenCredentials:
             self._observer.token_failed(error)
             raise
         self._failure = None
+        self._observer.token_fetched()
         self._held = self._hold(token, started)
         return self._held
 
@@ -140,4 +153,4 @@ class TokenCredentials:
         life = token.expires_at - now
         renew_at = token.expires_at - min(_LEEWAY, life * _LEEWAY_SHARE)
         credential = Credential(self._header, self._prefix + token.value)
-        return _Held(credential, renew_at, token.expires_at)
+        return _Held(credential, now, renew_at, token.expires_at)

@@ -60,12 +60,14 @@ class Wanted:
 class Filled:
     """The outcome of a flight: the entry, and whether it is in the store.
 
-    `collapsed`: the caller joined a flight that was in the air.
+    `collapsed`: the caller joined a flight that was in the air. `request_id` is the gateway's own
+    id of its call, None if it gave none or another process made the call.
     """
 
     entry: Entry
     stored: bool
     collapsed: bool = False
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +195,17 @@ class Filler:
             self._observer.gateway_failed(error)
             if error.treatment.remembered is not Remembered.MISSING:
                 raise
-            entry = Entry(began, held, None)
+            entry, request_id = Entry(began, held, None), error.request_id
         else:
+            request_id = answer.request_id
             self._observer.gateway_answered(
-                request_id=answer.request_id, left_out=answer.left_out, warnings=answer.warnings
+                request_id=request_id, left_out=answer.left_out, warnings=answer.warnings
             )
             if _lost_all(answer, wanted.found.entry):
-                raise GatewayError(Failure.UNEXPECTED, request_id=answer.request_id)
+                raise GatewayError(Failure.UNEXPECTED, request_id=request_id)
             entry = _entry(answer, wanted.query, began, held)
-        return Filled(entry, await self._shelf.keep(wanted.key, entry, epoch))
+        stored = await self._shelf.keep(wanted.key, entry, epoch)
+        return Filled(entry, stored, request_id=request_id)
 
     def _cool_down(self, name: str, error: GatewayError) -> None:
         self._cooling[name] = _Cooling(error.anew(), self._clock() + COOL_DOWN)

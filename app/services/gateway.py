@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from app.domain.failures import Failure, GatewayError, Retry
 from app.domain.identity import Customer
@@ -12,7 +13,7 @@ from app.protocol.gateway import BadgesEndpoint, GatewayAnswer, GatewayRequest, 
 from app.services.breaker import Breaker
 from app.services.bulkhead import Bulkhead
 from app.services.credentials import Credential, GatewayCredentials
-from app.services.ports import Clock, GatewayTransport
+from app.services.ports import Clock, GatewayTransport, Observer
 from app.services.pushback import Pushback
 from app.services.retries import Retries
 
@@ -47,12 +48,14 @@ class BadgesGateway:
         credentials: GatewayCredentials,
         guards: Guards,
         clock: Clock,
+        observer: Observer,
     ) -> None:
         self._endpoint = endpoint
         self._transport = transport
         self._credentials = credentials
         self._guards = guards
         self._clock = clock
+        self._observer = observer
 
     def reason_not_to_ask(self) -> GatewayError | None:
         """Return why a call would not be made now, as far as that is known without asking."""
@@ -75,7 +78,7 @@ class BadgesGateway:
         """Make one call. A credential is at hand before a turn is waited for."""
         credential = await self._credentials.current()
         async with self._guards.bulkhead, self._guards.pushback.heeded():
-            with self._circuit():
+            with self._circuit(), self._told():
                 return await self._call(wish, credential)
 
     async def _call(self, wish: _Wish, credential: Credential) -> GatewayAnswer:
@@ -113,3 +116,16 @@ class BadgesGateway:
             breaker.failed()
             raise
         breaker.succeeded()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell how a call went, and how long it took. One that is cancelled ran out of time."""
+        started, result = perf_counter(), Failure.TIMEOUT.value
+        try:
+            yield
+            result = "ok"
+        except GatewayError as error:
+            result = error.failure.value
+            raise
+        finally:
+            self._observer.gateway_called(result, perf_counter() - started)

@@ -1,6 +1,7 @@
 """What the services need of the outside world; the adapters provide it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,10 +138,21 @@ class KeyDocuments(Protocol):
 
 
 class Observer(Protocol):
-    """Is told what operators want to know. Never waits, never fails."""
+    """Is told what operators want to know. Never waits, never fails. Times are in seconds."""
+
+    def request_ended(
+        self, method: str, route: str, status: int, seconds: float, facts: Mapping[str, object]
+    ) -> None:
+        """A request was answered; `route` is a pattern, `facts` are those of its log line."""
+
+    def store_asked(self, operation: str, seconds: float, *, answered: bool) -> None:
+        """An operation of the store came to its end, with an answer or without."""
 
     def store_failed(self, operation: str) -> None:
-        """The store was out of reach for a read or a write."""
+        """The store was out of reach, and something has to be done without it."""
+
+    def entries_read(self, count: int) -> None:
+        """So many entries are being read in one round trip."""
 
     def entry_rejected(self) -> None:
         """An entry did not open for the customer and query it was read for: an alarm."""
@@ -148,11 +160,17 @@ class Observer(Protocol):
     def entry_from_the_future(self) -> None:
         """An entry claims to have been fetched later than now."""
 
+    def gateway_called(self, result: str, seconds: float) -> None:
+        """A single badges call came to its end: `ok`, or the name of its failure."""
+
     def gateway_failed(self, error: GatewayError) -> None:
-        """A badges call failed, for whatever reason."""
+        """Badges could not be had, for whatever reason, after all retries."""
+
+    def token_fetched(self) -> None:
+        """There is a new token."""
 
     def token_failed(self, error: GatewayError) -> None:
-        """A token call failed."""
+        """A token could not be had, after all retries."""
 
     def gateway_refused(self, error: GatewayError) -> None:
         """The gateway refuses our credentials, or what we may do with them: an alarm."""
@@ -171,3 +189,38 @@ class Observer(Protocol):
 
     def keys_failed(self, issuer: str) -> None:
         """An issuer's key set could not be fetched or read."""
+
+
+class Span(Protocol):
+    """A piece of work in a trace."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace, in 32 hexadecimal digits; None where nothing is traced."""
+        ...
+
+    def note(self, name: str, value: str | int) -> None:
+        """Note an attribute. Nothing personal and nothing secret belongs into a trace."""
+        ...
+
+
+class Tracer(Protocol):
+    """Tells traces of what is done. Never waits, never fails."""
+
+    def request(
+        self, method: str, route: str, headers: Mapping[str, str], /
+    ) -> AbstractContextManager[Span]:
+        """Trace a request, as a part of the trace that its headers name (W3C Trace Context)."""
+        ...
+
+    def span(self, name: str, /) -> AbstractContextManager[Span]:
+        """Trace a piece of work, as a part of what is being done."""
+        ...
+
+    def call(self, name: str, /) -> AbstractContextManager[Span]:
+        """Trace a call to another service, as a part of what is being done."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that tell another service of the trace."""
+        ...

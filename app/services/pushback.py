@@ -43,6 +43,12 @@ class Pushback:
         hold = self._current()
         return hold is not None and hold.failure is Failure.CREDENTIALS_REFUSED
 
+    @property
+    def left(self) -> float:
+        """How long the gateway is still to be left alone, in seconds."""
+        hold = self._current()
+        return 0.0 if hold is None else hold.until - self._clock()
+
     def reason(self) -> GatewayError | None:
         """Return why the gateway is not to be asked now, as far as this process knows."""
         hold = self._current()

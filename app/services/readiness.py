@@ -10,7 +10,7 @@ WARM_UP_LIMIT = 10.0
 
 
 class Readiness:
-    """Ready once keys and gateway token were *tried*, and as long as no token is refused.
+    """Ready once keys and gateway token were *tried*, while no token is refused and nothing ends.
 
     An unreachable gateway, issuer or store does not make it unready: stale entries can be served,
     and taking all replicas out of the balancer at once helps nobody.
@@ -19,11 +19,21 @@ class Readiness:
     def __init__(self, *, pushback: Pushback) -> None:
         self._pushback = pushback
         self._warm = False
+        self._draining = False
 
     @property
     def ready(self) -> bool:
         """Whether the load balancer should send requests here."""
-        return self._warm and not self._pushback.refused
+        return self._warm and not self._pushback.refused and not self._draining
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process is about to end: it still answers, and wants nothing new."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Never be ready again."""
+        self._draining = True
 
     async def warm_up(self, attempts: Sequence[Callable[[], Awaitable[object]]]) -> None:
         """Make the first attempts side by side, for at most `WARM_UP_LIMIT` seconds."""

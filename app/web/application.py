@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.typing import FilteringBoundLogger
 
+from app.services.ports import Observer, Tracer
 from app.web.envelope import envelope
 
 Routes = Mapping[str, Handler]
@@ -17,15 +18,21 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 def application(
-    logger: FilteringBoundLogger, *, reads: Routes, writes: Routes = _NONE
+    logger: FilteringBoundLogger,
+    *,
+    observer: Observer,
+    tracer: Tracer,
+    reads: Routes,
+    writes: Routes = _NONE,
 ) -> web.Application:
     """Make an application of handlers by path.
 
     `reads` answer GET, HEAD and OPTIONS; `writes` answer POST and OPTIONS. The one middleware is
-    the envelope: id, log line, hardening, problems. What else happens to a request, and in which
-    order, stands in its handler.
+    the envelope: id, log line, metrics, trace, hardening, problems. What else happens to a request,
+    and in which order, stands in its handler.
     """
-    app = web.Application(middlewares=[envelope(logger)], client_max_size=_MAX_BODY_BYTES)
+    outermost = envelope(logger, observer=observer, tracer=tracer)
+    app = web.Application(middlewares=[outermost], client_max_size=_MAX_BODY_BYTES)
     for path, handler in reads.items():
         app.router.add_get(path, handler, expect_handler=_expect_nothing)
         _add_options(app, path, "GET, HEAD, OPTIONS")

@@ -19,7 +19,9 @@ def ready_handler(readiness: Readiness) -> Handler:
     """Make the handler that says whether this process wants traffic."""
 
     async def ready(_: web.Request) -> web.Response:
-        return _status(200, "ready") if readiness.ready else _status(503, "not ready")
+        if readiness.ready:
+            return _status(200, "ready")
+        return _status(503, "draining" if readiness.draining else "not ready")
 
     return ready
 

@@ -1,6 +1,5 @@
 """Telling the cache that something changed: by the gateway's webhook, or by an operator."""
 
-import hmac
 from collections.abc import Sequence
 from typing import Literal
 
@@ -8,11 +7,12 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from app.domain.identity import Customer, Identifier, InvalidCredentialError, MissingCredentialError
+from app.domain.identity import Customer, Identifier
 from app.protocol.events import MalformedEventError, read_event
 from app.services.invalidation import Invalidator
 from app.web.envelope import JOURNEY
 from app.web.problems import ProblemError
+from app.web.shared_secret import check_shared_secret
 
 
 class _Invalidation(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ def webhook_handler(invalidator: Invalidator, *, header: str, secrets: Sequence[
     """Make the handler of `POST /webhooks/loyalty`, for requests that show one of the secrets."""
 
     async def receive(request: web.Request) -> web.Response:
-        _check(request.headers.getall(header, ()), secrets)
+        check_shared_secret(request.headers.getall(header, ()), secrets)
         try:
             event = read_event(await request.read())
         except MalformedEventError:
@@ -49,7 +49,7 @@ def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Hand
 
     async def invalidate(request: web.Request) -> web.Response:
         if token is not None:
-            _check(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
+            check_shared_secret(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
         try:
             wanted = _decode(await request.read())
         except (ValueError, RecursionError):
@@ -59,13 +59,3 @@ def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Hand
         return web.Response(status=204)
 
     return invalidate
-
-
-def _check(given: Sequence[str], secrets: Sequence[str]) -> None:
-    """Compare a header with every secret, in constant time."""
-    if not given:
-        raise MissingCredentialError
-    shown = given[0].encode("utf-8", "surrogateescape")
-    equal = [hmac.compare_digest(shown, secret.encode()) for secret in secrets]
-    if len(given) > 1 or not any(equal):
-        raise InvalidCredentialError("shared secret")

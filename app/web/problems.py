@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, Meta, UnsetType
 from multidict import CIMultiDict
 
 from app.domain.failures import BudgetExceededError, GatewayError
@@ -17,121 +18,37 @@ from app.domain.identity import (
     MissingCredentialError,
     NoCustomerIdentityError,
 )
-from app.domain.query import InvalidQueryError, QueryFault
+from app.domain.query import FaultCode, InvalidQueryError, QueryFault
 from app.services.load import OverloadedError
 from app.services.ports import StoreUnavailableError
 from app.services.request_rate import RequestRateExceededError
+from app.web.problem_table import PROBLEMS
 
 REALM = "badges"
 _DEFAULT_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One kind of problem: its code is the last part of its type."""
+class Fault(msgspec.Struct, frozen=True):
+    """One fault of a query: the parameter, what is wrong with it, and what would be right."""
 
-    code: str
-    status: int
+    parameter: Annotated[str, Meta(examples=["size"])]
+    code: Annotated[str, Meta(extra_json_schema={"x-extensible-enum": list(FaultCode)})]
+    detail: Annotated[str, Meta(examples=["1 to 100."])]
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A problem (RFC 9457); decide by `code`, quote `requestId` to support."""
+
+    type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
     title: str
+    status: Annotated[int, Meta(extra_json_schema={"minimum": 400, "maximum": 599})]
     detail: str
-
-
-PROBLEMS: Mapping[str, Problem] = {
-    problem.code: problem
-    for problem in (
-        Problem("bad-request", 400, "Bad request", "The request or its body is malformed."),
-        Problem(
-            "invalid-query",
-            400,
-            "Invalid query",
-            "The query string has faults; errors names each of them.",
-        ),
-        Problem(
-            "unauthenticated",
-            401,
-            "Not authenticated",
-            "A valid bearer token is needed. Get a new one, and try once more.",
-        ),
-        Problem(
-            "insufficient-scope",
-            403,
-            "Insufficient scope",
-            "The token is good, but lacks a scope that is needed here.",
-        ),
-        Problem(
-            "no-customer-identity",
-            403,
-            "No customer identity",
-            "The token is good, but names no customer in a way that can be used.",
-        ),
-        Problem("not-found", 404, "Not found", "There is nothing here."),
-        Problem(
-            "customer-not-found",
-            404,
-            "Customer not found",
-            "The loyalty programme does not know this customer.",
-        ),
-        Problem(
-            "method-not-allowed",
-            405,
-            "Method not allowed",
-            "This resource does not take that method; Allow names those it takes.",
-        ),
-        Problem("not-acceptable", 406, "Not acceptable", "Only application/json is to be had."),
-        Problem("content-too-large", 413, "Content too large", "The body is too large."),
-        Problem("uri-too-long", 414, "URI too long", "The request line is too long."),
-        Problem(
-            "header-fields-too-large",
-            431,
-            "Header fields too large",
-            "There are too many header fields, or one of them is too long.",
-        ),
-        Problem(
-            "rate-limited",
-            429,
-            "Too many requests",
-            "This customer has used up what is allowed. Try again after Retry-After.",
-        ),
-        Problem("internal-error", 500, "Internal error", "Something went wrong on our side."),
-        Problem(
-            "gateway-bad-answer",
-            502,
-            "Bad answer",
-            "The loyalty programme answered something that is not a list of badges.",
-        ),
-        Problem(
-            "gateway-unavailable",
-            503,
-            "Loyalty programme unavailable",
-            "The loyalty programme can't be asked now. Try again after Retry-After.",
-        ),
-        Problem(
-            "cache-unavailable",
-            503,
-            "Cache unavailable",
-            "What is kept can't be invalidated now. Try again after Retry-After.",
-        ),
-        Problem(
-            "identity-unavailable",
-            503,
-            "Identity unavailable",
-            "Tokens can't be verified now. Keep the token, and try again after Retry-After.",
-        ),
-        Problem(
-            "overloaded",
-            503,
-            "Overloaded",
-            "There is too much to do here now. Try again after Retry-After.",
-        ),
-        Problem(
-            "gateway-timeout",
-            504,
-            "No answer in time",
-            "The loyalty programme did not answer in time.",
-        ),
+    code: Annotated[str, Meta(extra_json_schema={"x-extensible-enum": list(PROBLEMS)})]
+    request_id: Annotated[str, Meta(extra_json_schema={"pattern": "^[A-Za-z0-9._-]{1,128}$"})]
+    errors: Annotated[list[Fault], Meta(description="Of `invalid-query` alone.")] | UnsetType = (
+        UNSET
     )
-}
 
 
 class ProblemError(Exception):
@@ -165,22 +82,25 @@ def answer_to(error: Exception) -> Answer | None:
 
 def problem_response(answer: Answer, request_id: str) -> web.Response:
     """Make the response to a problem."""
-    problem = PROBLEMS[answer.code]
-    body = msgspec.json.encode(
-        {
-            "type": f"/problems/{problem.code}",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.detail,
-            "code": problem.code,
-            "requestId": request_id,
-            **answer.members,
-        }
-    )
     headers = CIMultiDict(
         {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **answer.headers}
     )
-    return web.Response(status=problem.status, body=body, headers=headers)
+    body = msgspec.json.encode(details(answer, request_id))
+    return web.Response(status=PROBLEMS[answer.code].status, body=body, headers=headers)
+
+
+def details(answer: Answer, request_id: str) -> ProblemDetails:
+    """Make the body of a problem."""
+    problem = PROBLEMS[answer.code]
+    return ProblemDetails(
+        type=f"/problems/{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        request_id=request_id,
+        **answer.members,
+    )
 
 
 def _own_answer(error: Exception) -> Answer | None:
@@ -223,7 +143,7 @@ def _identity_answer(error: Exception) -> Answer | None:
 
 def _gateway_answer(error: GatewayError) -> Answer:
     code = error.treatment.answer.value
-    pauses = PROBLEMS[code].status == 503  # noqa: PLR2004
+    pauses = PROBLEMS[code].pauses
     return Answer(code, _pause(error.retry_after) if pauses else {}, {})
 
 
@@ -253,5 +173,5 @@ def _challenge(**parameters: str) -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer realm="{REALM}"{listed}'}
 
 
-def _fault(fault: QueryFault) -> dict[str, str]:
-    return {"parameter": fault.parameter, "code": fault.code, "detail": fault.detail}
+def _fault(fault: QueryFault) -> Fault:
+    return Fault(fault.parameter, fault.code, fault.detail)

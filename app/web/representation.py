@@ -51,6 +51,10 @@ def note(served: Served, journey: Journey) -> None:
         journey.stages["gateway"] = served.fetching
     journey.facts["cache"] = served.source.value
     journey.facts["age"] = round(served.age, 3)
+    if served.stale_reason is not None:
+        journey.facts["stale_reason"] = served.stale_reason
+    if served.gateway_request_id is not None:
+        journey.facts["gateway_request_id"] = served.gateway_request_id
 
 
 def _cache_status(served: Served) -> str:

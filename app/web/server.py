@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from structlog.typing import FilteringBoundLogger
 
+from app.web.ending import close_listener, finish_requests
 from app.web.envelope import Journey, finish, log_request, request_id
 from app.web.problems import Answer, problem_response
 
@@ -17,6 +19,8 @@ _MAX_LINE = 8190
 _MAX_FIELD = 16384
 _MAX_HEADERS = 100
 _TOO_MANY_HEADERS = "Too many headers received"
+_LAST_REQUEST = 0.1
+_CUT = 0.05
 
 
 class ListenError(Exception):
@@ -24,14 +28,24 @@ class ListenError(Exception):
 
 
 _Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_Adorn = Callable[[web.BaseRequest, web.StreamResponse], None]
 
 
 class _Connection(web.RequestHandler):
-    """A connection whose errors below the application are problems too."""
+    """A connection whose errors below the application are problems too, and that knows of drains.
 
-    __slots__ = ("_problem_logger",)
+    `answered` tells whether it has had an answer yet; `adorn` adds to each what all are to have.
+    """
 
-    def __init__(self, server: web.Server, logger: FilteringBoundLogger) -> None:
+    __slots__ = ("_adorn", "_draining", "_problem_logger", "answered")
+
+    def __init__(
+        self,
+        server: web.Server,
+        logger: FilteringBoundLogger,
+        draining: Callable[[], bool],
+        adorn: _Adorn,
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -43,6 +57,20 @@ class _Connection(web.RequestHandler):
             lingering_time=1.0,
         )
         self._problem_logger = logger
+        self._draining = draining
+        self._adorn = adorn
+        self.answered = False
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer. Every one passes here, so here all of them say that the drain is on."""
+        self._adorn(request, resp)
+        if self._draining():
+            resp.force_close()
+        finished = await super().finish_response(request, resp, start_time)
+        self.answered = True
+        return finished
 
     def handle_error(
         self,
@@ -75,6 +103,8 @@ def _problem(request: web.BaseRequest, code: str, logger: FilteringBoundLogger) 
     """Make the answer, and the log line, of a request that no middleware saw."""
     journey = Journey(request_id(request), perf_counter())
     journey.facts["problem"] = code
+    # The peer, be it a proxy: of the headers of such a request nothing is believed.
+    journey.facts["client"] = request.remote
     response = problem_response(Answer(code, {}, {}), journey.request_id)
     finish(response.headers, journey)
     log_request(logger, request, response.status, journey)
@@ -90,6 +120,10 @@ def _code(status: int, error: BaseException | None) -> str:
     return "bad-request" if status < 500 else "internal-error"  # noqa: PLR2004
 
 
+def _leave(_: web.BaseRequest, __: web.StreamResponse) -> None:
+    """Leave an answer as it is."""
+
+
 @asynccontextmanager
 async def listening(
     app: web.Application,
@@ -98,31 +132,29 @@ async def listening(
     port: int,
     reuse_port: bool = False,
     shutdown_timeout: float,
+    draining: Callable[[], bool],
+    adorn: _Adorn = _leave,
     logger: FilteringBoundLogger,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve an application on an address; yields the address in fact, as host and port.
 
-    On leaving, the listener closes first, then requests under way have `shutdown_timeout` seconds.
+    While `draining` says so, answers close their connections; `adorn` adds headers to each. On
+    leaving, the listener closes first, then idle connections; requests under way have
+    `shutdown_timeout` seconds, and are cut.
 
     Raises:
         ListenError: the address can't be had.
 
     """
-    runner = web.AppRunner(app, shutdown_timeout=shutdown_timeout)
+    runner = web.AppRunner(app, shutdown_timeout=_CUT)
     await runner.setup()
     try:
-        server = runner.server
-        if server is None:
-            raise RuntimeError("the runner was not set up")
+        server = _server(runner)
         server.request_handler = _enveloped(server.request_handler, logger)
-        loop = asyncio.get_running_loop()
+        connection = partial(_Connection, server, logger, draining, adorn)
         try:
-            listener = await loop.create_server(
-                lambda: _Connection(server, logger),
-                host,
-                port,
-                reuse_port=reuse_port,
-                backlog=1024,
+            listener = await asyncio.get_running_loop().create_server(
+                connection, host, port, reuse_port=reuse_port, backlog=1024
             )
         except OSError as error:
             raise ListenError(f"can't listen on {host} port {port}: {error.strerror}") from error
@@ -130,6 +162,22 @@ async def listening(
             address: tuple[str, int] = listener.sockets[0].getsockname()[:2]
             yield address
         finally:
-            listener.close()
+            await close_listener(listener, connection)
+            await _hear_the_newest(server)
+            await finish_requests(server, shutdown_timeout)
     finally:
         await runner.cleanup()
+
+
+def _server(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    return runner.server
+
+
+async def _hear_the_newest(server: web.Server) -> None:
+    """Give who has just connected `_LAST_REQUEST` seconds: his request is on its way."""
+    for connection in server.connections:
+        if isinstance(connection, _Connection) and not connection.answered:
+            await asyncio.sleep(_LAST_REQUEST)
+            return
