@@ -12,6 +12,10 @@ from balancer.replica import Replica, started
 from house import House
 
 from app.adapters.logs import make_logger
+from app.adapters.metrics import Metrics
+from app.adapters.observer import LogAndMetrics
+from app.services.no_tracer import NoTracer
+from app.web.envelope import Envelope
 from app.web.server import listening
 
 
@@ -190,8 +194,9 @@ async def test_who_has_just_connected_is_served() -> None:
     app = web.Application()
     app.router.add_get("/", answer)
     logger = make_logger(log_format="json", level="error")
+    envelope = Envelope(logger=logger, observer=LogAndMetrics(logger, Metrics()), tracer=NoTracer())
     server = listening(
-        app, host="127.0.0.1", port=0, shutdown_timeout=1, draining=lambda: True, logger=logger
+        app, host="127.0.0.1", port=0, shutdown_timeout=1, draining=lambda: True, envelope=envelope
     )
     address = await server.__aenter__()
     async with line_to(address) as line:

@@ -39,6 +39,7 @@ from app.web.application import application
 from app.web.badges import badges_handler
 from app.web.cors import cross_origin
 from app.web.docs import documentation
+from app.web.envelope import Envelope
 from app.web.health import live_handler, ready_handler
 from app.web.invalidation import invalidation_handler, webhook_handler
 from app.web.metrics import metrics_handler
@@ -118,9 +119,10 @@ async def running(
         summary = summary_handler(
             admission=admission, reader=SummaryReader(reader=cache.reader, clock=clock)
         )
-        make_application = partial(application, logger, observer=observer, tracer=tracer)
+        envelope = Envelope(logger=logger, observer=observer, tracer=tracer)
         noting = partial(noting_clients, TrustedProxies(settings.server.trusted_proxies))
-        public = make_application(
+        public = application(
+            envelope,
             reads={
                 **noting({"/me/badges": badges, "/me/badges/summary": summary, **health}),
                 **documentation(document_bytes(webhook_header=settings.webhook.header)),
@@ -129,13 +131,14 @@ async def running(
         )
         secret = settings.server.admin_token
         token = secret.get_secret_value() if secret else None
-        admin = make_application(
+        admin = application(
+            envelope,
             reads={"/metrics": metrics_handler(metrics.expose, token=token), **health},
             writes=noting(
                 {"/cache/invalidate": invalidation_handler(cache.invalidator, token=token)}
             ),
         )
-        yield await _listen(settings, logger, stack, readiness, public=public, admin=admin)
+        yield await _listen(settings, envelope, stack, readiness, public=public, admin=admin)
 
 
 def _request_rate(settings: Settings, clock: Clock) -> RequestRate | None:
@@ -158,7 +161,7 @@ def _webhook(settings: Settings, invalidator: Invalidator) -> dict[str, Handler]
 
 async def _listen(
     settings: Settings,
-    logger: FilteringBoundLogger,
+    envelope: Envelope,
     stack: AsyncExitStack,
     readiness: Readiness,
     *,
@@ -167,7 +170,7 @@ async def _listen(
 ) -> RunningService:
     """Open both ports; the public one last, so that it closes first."""
     server = settings.server
-    open_port = partial(listening, draining=lambda: readiness.draining, logger=logger)
+    open_port = partial(listening, draining=lambda: readiness.draining, envelope=envelope)
     admin_address = await stack.enter_async_context(
         open_port(
             admin,

@@ -116,7 +116,13 @@ async def _serve_page(role: PageRole, stop: asyncio.Event) -> None:
     from app.sandbox.page import BadgePage, proxy_session  # noqa: PLC0415
 
     async with proxy_session() as session:
-        page = BadgePage(session=session, service_url=role.service_url, issuer_url=role.issuer_url)
+        page = BadgePage(
+            session=session,
+            service_url=role.service_url,
+            issuer_url=role.issuer_url,
+            # Named, since a visitor may have come by another name for the same host.
+            pictures_url=f"http://{HOST}:{role.port}",
+        )
         await _serve(page.application(), role.port, stop)
 
 

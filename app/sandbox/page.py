@@ -1,11 +1,11 @@
 """The page server: the badge page, its pictures, and the way on to the service.
 
 It does what a load balancer that routes by path does, so that page and service share one origin.
+The page is `storefront/`: plain HTML, CSS and JavaScript, sent as they are.
 """
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, DummyCookieJar, web
@@ -24,7 +24,12 @@ _PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
-_NONCE = "{{nonce}}"
+_STOREFRONT = Path(__file__).with_name("storefront")
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
 
 
 def proxy_session() -> ClientSession:
@@ -36,38 +41,40 @@ def proxy_session() -> ClientSession:
     )
 
 
-def _read_template() -> str:
-    return Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadgePage:
-    """The page server; the addresses are origins without a slash at the end."""
+    """The page server; the addresses are origins without a slash at the end.
+
+    `pictures_url` is where badges' pictures live, besides the page's own origin.
+    """
 
     session: ClientSession
     service_url: str
     issuer_url: str
-    template: str = field(default_factory=_read_template)
+    pictures_url: str
 
     def application(self) -> web.Application:
         """Return the page server as an application."""
         application = web.Application()
         application.router.add_get("/", self._page)
+        application.router.add_get("/storefront/{name}", self._asset)
         application.router.add_get("/pictures/{badge}/{tag}.svg", self._picture)
         application.router.add_get("/customers", self._customers)
         application.router.add_post("/login/{customer}", self._login)
         application.router.add_get("/me/{rest:.*}", self._me)
         return application
 
-    async def _page(self, _request: web.Request) -> web.Response:
-        nonce = secrets.token_urlsafe(16)
-        template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-        return web.Response(
-            text=template.replace(_NONCE, nonce),
-            content_type="text/html",
-            charset="utf-8",
-            headers=page_headers(nonce),
-        )
+    async def _page(self, _request: web.Request) -> web.FileResponse:
+        policy = page_policy(self.pictures_url)
+        return _file(_STOREFRONT / "page.html", {"Content-Security-Policy": policy})
+
+    async def _asset(self, request: web.Request) -> web.FileResponse:
+        # Looked up among what is there, so that no name leads out of the folder.
+        files = {path.name: path for path in _STOREFRONT.iterdir()}
+        try:
+            return _file(files[request.match_info["name"]], {})
+        except KeyError:
+            raise web.HTTPNotFound from None
 
     async def _picture(self, request: web.Request) -> web.Response:
         try:
@@ -108,21 +115,32 @@ class BadgePage:
         return web.Response(status=answer.status, body=body, headers=passed)
 
 
-def page_headers(nonce: str) -> dict[str, str]:
-    """Return the headers of the page: nothing runs or loads but what the page itself brings."""
-    policy = (
+def _file(path: Path, headers: Mapping[str, str]) -> web.FileResponse:
+    """Return one file of the page; browsers ask each time whether it has changed."""
+    usual = {
+        "Cache-Control": "no-cache",
+        "Content-Type": _MEDIA_TYPES[path.suffix],
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return web.FileResponse(path, headers={**usual, **headers})
+
+
+def page_policy(pictures_url: str) -> str:
+    """Return the page's Content-Security-Policy: its own files and the pictures, nothing else.
+
+    Nothing inline runs, and no text becomes markup: Trusted Types without any policy refuse it.
+    """
+    directives = (
         "default-src 'none'",
-        f"script-src 'nonce-{nonce}'",
-        f"style-src 'nonce-{nonce}'",
-        "img-src 'self'",
+        "script-src 'self'",
+        "style-src 'self'",
+        f"img-src 'self' {pictures_url}",
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
     )
-    return {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "; ".join(policy),
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
+    return "; ".join(directives)

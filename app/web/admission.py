@@ -46,11 +46,11 @@ class Admission:
     deadline: float
 
     def handler(
-        self, answer: Callable[[web.Request, Admitted], Awaitable[web.Response]]
+        self, answer: Callable[[web.Request, Admitted], Awaitable[web.StreamResponse]]
     ) -> Handler:
         """Make a handler of what answers the requests that were let in."""
 
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             until = asyncio.get_running_loop().time() + self.deadline
             if not accepts_json(request.headers.getall("Accept", ())):
                 raise ProblemError("not-acceptable")

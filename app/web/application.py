@@ -5,10 +5,8 @@ from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from structlog.typing import FilteringBoundLogger
 
-from app.services.ports import Observer, Tracer
-from app.web.envelope import envelope
+from app.web.envelope import Envelope
 
 Routes = Mapping[str, Handler]
 
@@ -17,36 +15,29 @@ _NONE: Routes = MappingProxyType({})
 _MAX_BODY_BYTES = 64 * 1024
 
 
-def application(
-    logger: FilteringBoundLogger,
-    *,
-    observer: Observer,
-    tracer: Tracer,
-    reads: Routes,
-    writes: Routes = _NONE,
-) -> web.Application:
-    """Make an application of handlers by path.
+def application(envelope: Envelope, *, reads: Routes, writes: Routes = _NONE) -> web.Application:
+    """Make an application of handlers by path, each in the envelope.
 
-    `reads` answer GET, HEAD and OPTIONS; `writes` answer POST and OPTIONS. The one middleware is
-    the envelope: id, log line, metrics, trace, hardening, problems. What else happens to a request,
-    and in which order, stands in its handler.
+    `reads` answer GET, HEAD and OPTIONS; `writes` answer POST and OPTIONS. There is no middleware:
+    what happens to a request, and in which order, stands in its handler.
     """
-    outermost = envelope(logger, observer=observer, tracer=tracer)
-    app = web.Application(middlewares=[outermost], client_max_size=_MAX_BODY_BYTES)
+    app = web.Application(client_max_size=_MAX_BODY_BYTES)
     for path, handler in reads.items():
-        app.router.add_get(path, handler, expect_handler=_expect_nothing)
-        _add_options(app, path, "GET, HEAD, OPTIONS")
+        handle = envelope.around(handler, route=path)
+        app.router.add_get(path, handle, expect_handler=_expect_nothing)
+        _add_options(app, envelope, path, "GET, HEAD, OPTIONS")
     for path, handler in writes.items():
-        app.router.add_post(path, handler)
-        _add_options(app, path, "POST, OPTIONS")
+        app.router.add_post(path, envelope.around(handler, route=path))
+        _add_options(app, envelope, path, "POST, OPTIONS")
     return app
 
 
-def _add_options(app: web.Application, path: str, allow: str) -> None:
+def _add_options(app: web.Application, envelope: Envelope, path: str, allow: str) -> None:
     async def options(_: web.Request) -> web.Response:
         return web.Response(status=204, headers={"Allow": allow})
 
-    app.router.add_route("OPTIONS", path, options, expect_handler=_expect_nothing)
+    handle = envelope.around(options, route=path)
+    app.router.add_route("OPTIONS", path, handle, expect_handler=_expect_nothing)
 
 
 async def _expect_nothing(_: web.Request) -> None:

@@ -13,7 +13,7 @@ from app.web.representation import cache_headers, note, respond
 def badges_handler(*, admission: Admission, reader: BadgesReader) -> Handler:
     """Make the handler."""
 
-    async def get_badges(request: web.Request, caller: Admitted) -> web.Response:
+    async def get_badges(request: web.Request, caller: Admitted) -> web.StreamResponse:
         query = parse_query(request.rel_url.raw_query_string)
         served = await reader.read(caller.customer, query, until=caller.until, pulled=caller.pulled)
         note(served, request[JOURNEY])

@@ -1,7 +1,7 @@
 """CORS: pages of listed origins may read answers (Fetch Standard, section 3.2).
 
-Ours rather than aiohttp-cors: that one wraps each route, so that it says nothing on errors that
-have no route, and it answers a refused preflight in plain text. What is needed is these few header
+Ours rather than aiohttp-cors: that one speaks per route, so that it says nothing on errors that
+have no route, and it refuses preflights by a 403 of its own. What is needed is these few header
 fields, on whatever is answered.
 """
 

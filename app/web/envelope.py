@@ -2,12 +2,12 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
-from multidict import CIMultiDict
+from aiohttp.typedefs import Handler
 from structlog.typing import FilteringBoundLogger
 
 from app.domain.failures import GatewayError
@@ -18,6 +18,7 @@ from app.web.problems import Answer, answer_to, problem_response
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ROUTINE = ("/livez", "/readyz", "/metrics")
+_NO_ROUTE = "-"
 _HARDENING = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -47,39 +48,85 @@ class Journey:
 JOURNEY = web.RequestKey("journey", Journey)
 
 
-def envelope(logger: FilteringBoundLogger, *, observer: Observer, tracer: Tracer) -> Middleware:
-    """Make the outermost middleware. Nothing but a cancellation leaves it as an exception.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Puts around each request what all have: id, log line, metrics, trace, hardening, problems."""
 
-    Health checks and scrapes make no traces: they would be most of them.
-    """
-    no_tracer = NoTracer()
+    logger: FilteringBoundLogger
+    observer: Observer
+    tracer: Tracer
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def around(self, handler: Handler, *, route: str) -> Handler:
+        """Make a handler that nothing but a cancellation leaves as an exception.
+
+        The route is named by its pattern: paths hold whatever callers put there. Health checks and
+        scrapes make no traces: they would be most of them.
+        """
+        tracer = NoTracer() if route in _ROUTINE else self.tracer
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            journey = Journey(request_id(request), perf_counter())
+            request[JOURNEY] = journey
+            with tracer.request(request.method, route, request.headers) as span:
+                given = request.headers.getall("traceparent", ())
+                journey.trace_id = span.trace_id or trace_id(given)
+                try:
+                    response = await handler(request)
+                except Exception as error:  # noqa: BLE001 - the border: the rest is our fault
+                    response = self._answer(error, journey)
+                span.note("http.response.status_code", response.status)
+            self._finish(request, response, journey, route)
+            return response
+
+        return handle
+
+    def refuse(self, request: web.BaseRequest, answer: Answer, **facts: object) -> web.Response:
+        """Answer a request that came to no route."""
         journey = Journey(request_id(request), perf_counter())
-        request[JOURNEY] = journey
-        route = _route(request)
-        tracing = no_tracer if route in _ROUTINE else tracer
-        with tracing.request(request.method, route, request.headers) as span:
-            journey.trace_id = span.trace_id or trace_id(request.headers.getall("traceparent", ()))
-            response = await _respond(request, handler, journey, logger)
-            span.note("http.response.status_code", response.status)
-        finish(response.headers, journey)
-        log_request(logger, request, response.status, journey, route=route)
-        seconds = perf_counter() - journey.started
-        observer.request_ended(request.method, route, response.status, seconds, journey.facts)
+        journey.facts.update(problem=answer.code, **facts)
+        response = problem_response(answer, journey.request_id)
+        self._finish(request, response, journey, _NO_ROUTE)
         return response
 
-    return middleware
+    def _answer(self, error: Exception, journey: Journey) -> web.Response:
+        answer = answer_to(error)
+        if answer is None:
+            self.logger.error("internal_error", request_id=journey.request_id, error=error)
+            answer = Answer("internal-error", {}, {})
+        journey.facts["problem"] = answer.code
+        if isinstance(error, GatewayError) and error.request_id is not None:
+            journey.facts["gateway_request_id"] = error.request_id
+        return problem_response(answer, journey.request_id)
 
-
-async def _respond(
-    request: web.Request, handler: Handler, journey: Journey, logger: FilteringBoundLogger
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Exception as error:  # noqa: BLE001 - the border: what is not known is our fault
-        return _answer(error, journey, logger)
+    def _finish(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        journey: Journey,
+        route: str,
+    ) -> None:
+        """Add what all answers have, and tell of the request: in one line, and in numbers."""
+        seconds = perf_counter() - journey.started
+        stages = journey.stages
+        headers = response.headers
+        headers.update(journey.headers)
+        headers["X-Request-Id"] = journey.request_id
+        headers["Server-Timing"] = _server_timing(stages, seconds)
+        for name, value in _HARDENING:
+            headers.setdefault(name, value)
+        log = self.logger.debug if route in _ROUTINE else self.logger.info
+        log(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status,
+            request_id=journey.request_id,
+            **({} if journey.trace_id is None else {"trace_id": journey.trace_id}),
+            duration=round(seconds, 6),
+            **{f"{stage}_duration": round(spent, 6) for stage, spent in stages.items()},
+            **journey.facts,
+        )
+        self.observer.request_ended(request.method, route, response.status, seconds, journey.facts)
 
 
 def request_id(request: web.BaseRequest) -> str:
@@ -88,54 +135,7 @@ def request_id(request: web.BaseRequest) -> str:
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
-def finish(headers: CIMultiDict[str], journey: Journey) -> None:
-    """Add to an answer's headers what all answers have, and what was decided on the way."""
-    headers.update(journey.headers)
-    headers["X-Request-Id"] = journey.request_id
-    total = perf_counter() - journey.started
-    headers["Server-Timing"] = ", ".join(
-        f"{stage};dur={seconds * 1000:.1f}"
-        for stage, seconds in (*journey.stages.items(), ("total", total))
-    )
-    for name, value in _HARDENING:
-        headers.setdefault(name, value)
-
-
-def log_request(
-    logger: FilteringBoundLogger,
-    request: web.BaseRequest,
-    status: int,
-    journey: Journey,
-    *,
-    route: str = "-",
-) -> None:
-    """Write the one line that tells of a request; of routine ones only for debugging."""
-    log = logger.debug if route in _ROUTINE else logger.info
-    log(
-        "request",
-        method=request.method,
-        route=route,
-        status=status,
-        request_id=journey.request_id,
-        **({} if journey.trace_id is None else {"trace_id": journey.trace_id}),
-        duration=round(perf_counter() - journey.started, 6),
-        **{f"{stage}_duration": round(seconds, 6) for stage, seconds in journey.stages.items()},
-        **journey.facts,
-    )
-
-
-def _route(request: web.Request) -> str:
-    """Name the route by its pattern: paths hold whatever callers put there."""
-    resource = request.match_info.route.resource
-    return "-" if resource is None else resource.canonical
-
-
-def _answer(error: Exception, journey: Journey, logger: FilteringBoundLogger) -> web.Response:
-    answer = answer_to(error)
-    if answer is None:
-        logger.error("internal_error", request_id=journey.request_id, error=error)
-        answer = Answer("internal-error", {}, {})
-    journey.facts["problem"] = answer.code
-    if isinstance(error, GatewayError) and error.request_id is not None:
-        journey.facts["gateway_request_id"] = error.request_id
-    return problem_response(answer, journey.request_id)
+def _server_timing(stages: Mapping[str, float], total: float) -> str:
+    """Write durations in milliseconds (Server Timing, section 3)."""
+    parts = [f"{stage};dur={seconds * 1000:.1f}" for stage, seconds in stages.items()]
+    return ", ".join((*parts, f"total;dur={total * 1000:.1f}"))

@@ -33,7 +33,7 @@ _PAGE = """\
 </dl>
 <h2>If it goes on</h2>
 <p>Quote the <code>requestId</code> of the problem to support: it names the one line of the log that
-tells what happened. It holds nothing about the customer.</p>
+tells what happened, and says nothing about the customer.</p>
 <h2>All problems</h2>
 <ul class="problems">
 {others}

@@ -1,47 +1,54 @@
 """How cached answers look over HTTP: validators, coding, and what the cache says of them."""
 
 from datetime import UTC, datetime
+from typing import cast
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from app.protocol.content import decompress
 from app.services.badges import Served, Source
 from app.web.envelope import Journey
+from app.web.lean_response import LeanResponse
 from app.web.negotiation import accepts_gzip, matches
 
 _CACHE_NAME = "badges-bff"
+_OK, _NOT_MODIFIED = 200, 304
 
 
 def respond(
-    request: web.Request, *, compressed: bytes, digest: str, headers: CIMultiDict[str]
-) -> web.Response:
+    request: web.Request, *, compressed: bytes, digest: str, headers: dict[str, str]
+) -> web.StreamResponse:
     """Answer with a body that was compressed before, or with 304 if the caller has it already.
 
     `headers` are those that a 200 and a 304 have in common.
     """
     gzip = accepts_gzip(request.headers.getall("Accept-Encoding", ()))
-    headers["ETag"] = f'"{digest}{"-gzip" if gzip else ""}"'
-    if matches(request.headers.getall("If-None-Match", ()), headers["ETag"]):
-        return web.Response(status=304, headers=headers)
+    tag = f'"{digest}-gzip"' if gzip else f'"{digest}"'
+    headers["ETag"] = tag
+    known = request.headers.getall("If-None-Match", ())
+    if known and matches(known, tag):
+        return _lean(LeanResponse(_NOT_MODIFIED, headers))
     headers["Content-Type"] = "application/json"
     if gzip:
         headers["Content-Encoding"] = "gzip"
-    return web.Response(body=compressed if gzip else decompress(compressed), headers=headers)
+    return _lean(LeanResponse(_OK, headers, compressed if gzip else decompress(compressed)))
 
 
-def cache_headers(served: Served) -> CIMultiDict[str]:
+def _lean(response: LeanResponse) -> web.StreamResponse:
+    """Give aiohttp what it takes for one of its own responses."""
+    return cast("web.StreamResponse", response)
+
+
+def cache_headers(served: Served) -> dict[str, str]:
     """Say how old an answer is, and where it came from."""
     as_of = datetime.fromtimestamp(served.entry.fetched_at, UTC).isoformat(timespec="milliseconds")
-    return CIMultiDict(
-        {
-            "Cache-Control": "private, no-cache",
-            "Vary": "Accept-Encoding",
-            "Age": str(int(served.age)),
-            "Badges-As-Of": as_of.replace("+00:00", "Z"),
-            "Cache-Status": f"{_CACHE_NAME}; {_cache_status(served)}",
-        }
-    )
+    return {
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Encoding",
+        "Age": str(int(served.age)),
+        "Badges-As-Of": as_of.replace("+00:00", "Z"),
+        "Cache-Status": f"{_CACHE_NAME}; {_cache_status(served)}",
+    }
 
 
 def note(served: Served, journey: Journey) -> None:

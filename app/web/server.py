@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from time import perf_counter
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from structlog.typing import FilteringBoundLogger
 
 from app.web.ending import close_listener, finish_requests
-from app.web.envelope import Journey, finish, log_request, request_id
-from app.web.problems import Answer, problem_response
+from app.web.envelope import Envelope
+from app.web.problems import Answer, answer_to
 
 # Different limits, so that an error tells which of the two was passed.
 _MAX_LINE = 8190
@@ -37,12 +35,12 @@ class _Connection(web.RequestHandler):
     `answered` tells whether it has had an answer yet; `adorn` adds to each what all are to have.
     """
 
-    __slots__ = ("_adorn", "_draining", "_problem_logger", "answered")
+    __slots__ = ("_adorn", "_draining", "_envelope", "answered")
 
     def __init__(
         self,
         server: web.Server,
-        logger: FilteringBoundLogger,
+        envelope: Envelope,
         draining: Callable[[], bool],
         adorn: _Adorn,
     ) -> None:
@@ -56,7 +54,7 @@ class _Connection(web.RequestHandler):
             auto_decompress=False,
             lingering_time=1.0,
         )
-        self._problem_logger = logger
+        self._envelope = envelope
         self._draining = draining
         self._adorn = adorn
         self.answered = False
@@ -82,33 +80,23 @@ class _Connection(web.RequestHandler):
         """Answer an error of the HTTP layer, or of ours if an application let one through."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
-        response = _problem(request, _code(status, exc), self._problem_logger)
+        # The peer, be it a proxy: of the headers of such a request nothing is believed.
+        answer = Answer(_code(status, exc), {}, {})
+        response = self._envelope.refuse(request, answer, client=request.remote)
         response.force_close()
         return response
 
 
-def _enveloped(handle: _Handle, logger: FilteringBoundLogger) -> _Handle:
-    """Bring what aiohttp raises outside of all middlewares (a strange Expect) into our form."""
+def _refusing(handle: _Handle, envelope: Envelope) -> _Handle:
+    """Bring what aiohttp raises outside of all routes into our form."""
 
     async def handle_request(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handle(request)
-        except web.HTTPException:
-            return _problem(request, "bad-request", logger)
+        except web.HTTPException as error:
+            return envelope.refuse(request, answer_to(error) or Answer("bad-request", {}, {}))
 
     return handle_request
-
-
-def _problem(request: web.BaseRequest, code: str, logger: FilteringBoundLogger) -> web.Response:
-    """Make the answer, and the log line, of a request that no middleware saw."""
-    journey = Journey(request_id(request), perf_counter())
-    journey.facts["problem"] = code
-    # The peer, be it a proxy: of the headers of such a request nothing is believed.
-    journey.facts["client"] = request.remote
-    response = problem_response(Answer(code, {}, {}), journey.request_id)
-    finish(response.headers, journey)
-    log_request(logger, request, response.status, journey)
-    return response
 
 
 def _code(status: int, error: BaseException | None) -> str:
@@ -134,7 +122,7 @@ async def listening(
     shutdown_timeout: float,
     draining: Callable[[], bool],
     adorn: _Adorn = _leave,
-    logger: FilteringBoundLogger,
+    envelope: Envelope,
 ) -> AsyncIterator[tuple[str, int]]:
     """Serve an application on an address; yields the address in fact, as host and port.
 
@@ -150,8 +138,8 @@ async def listening(
     await runner.setup()
     try:
         server = _server(runner)
-        server.request_handler = _enveloped(server.request_handler, logger)
-        connection = partial(_Connection, server, logger, draining, adorn)
+        server.request_handler = _refusing(server.request_handler, envelope)
+        connection = partial(_Connection, server, envelope, draining, adorn)
         try:
             listener = await asyncio.get_running_loop().create_server(
                 connection, host, port, reuse_port=reuse_port, backlog=1024

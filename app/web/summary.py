@@ -18,7 +18,7 @@ _WORSE = (Source.HIT, Source.REFETCHED, Source.MISS, Source.STALE_IF_ERROR, Sour
 def summary_handler(*, admission: Admission, reader: SummaryReader) -> Handler:
     """Make the handler."""
 
-    async def get_summary(request: web.Request, caller: Admitted) -> web.Response:
+    async def get_summary(request: web.Request, caller: Admitted) -> web.StreamResponse:
         parse_no_query(request.rel_url.raw_query_string)
         summarised = await reader.read(caller.customer, until=caller.until, pulled=caller.pulled)
         worst = max(summarised.parts, key=_badness)

@@ -3,15 +3,18 @@
 import gzip
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
+from yarl import URL
 
 from app.sandbox.identity import StandInIssuer
 from app.sandbox.page import BadgePage, proxy_session
 
+STOREFRONT = Path(__file__).parents[2] / "app" / "sandbox" / "storefront"
 Client = TestClient[web.Request, web.Application]
 BODY = gzip.compress(b'{"badges": []}', mtime=0)
 
@@ -58,37 +61,70 @@ async def client(
             session=session,
             service_url=str(server.make_url("")).rstrip("/"),
             issuer_url=issuer.issuer_url,
+            pictures_url="http://pictures.test",
         )
         yield await aiohttp_client(page.application(), auto_decompress=False)
 
 
 async def test_the_page_brings_everything_itself(client: Client) -> None:
-    """No address of another host is in the page."""
-    text = await (await client.get("/")).text()
-    assert re.findall(r"https?://", text) == []
-    assert "{{" not in text
+    """Its files are all here, and no address of another host is in any of them."""
+    wanted, texts = ["/"], {}
+    while wanted:
+        path = wanted.pop()
+        answer = await client.get(path)
+        assert answer.status == 200, path
+        texts[path] = await answer.text()
+        names = re.findall(r'"(?:\.|/storefront)/(\w+\.\w+)"', texts[path])
+        wanted += {f"/storefront/{name}" for name in names} - texts.keys() - set(wanted)
+    assert {path.name for path in STOREFRONT.iterdir()} - {"page.html"} == {
+        path.rpartition("/")[2] for path in texts if path != "/"
+    }
+    assert [path for path, text in texts.items() if re.search(r"https?://", text)] == []
 
 
 async def test_the_pages_policy(client: Client) -> None:
-    """Only what carries this answer's nonce runs; the next answer has another."""
-    nonces = set()
-    for _ in range(2):
-        answer = await client.get("/")
-        policy = answer.headers["Content-Security-Policy"]
-        (nonce,) = set(re.findall(r"'nonce-([^']+)'", policy))
-        assert (await answer.text()).count(f'nonce="{nonce}"') == 2
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        nonces.add(nonce)
-    assert len(nonces) == 2
+    """Only the page's own files run, pictures may come from their own origin, nothing is inline."""
+    answer = await client.get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    directives = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert directives["img-src"] == "'self' http://pictures.test"
+    assert directives["require-trusted-types-for"] == "'script'"
+    assert "unsafe" not in policy
+    inline = r"<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|javascript:"
+    assert re.search(inline, await answer.text()) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html"),
+        ("/storefront/page.css", "text/css"),
+        ("/storefront/main.js", "text/javascript"),
+    ],
+)
+async def test_files_are_what_they_say(client: Client, path: str, kind: str) -> None:
+    """A browser need not guess, and asks each time whether there is a newer one."""
+    answer = await client.get(path)
+    assert (answer.content_type, answer.charset) == (kind, "utf-8")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = await client.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status == 304
 
 
-async def test_the_page_puts_data_into_text_only(client: Client) -> None:
+@pytest.mark.parametrize("name", ["page.py", "%2e%2e%2fpage.py", "nothing.js"])
+async def test_no_other_file_is_sent(client: Client, name: str) -> None:
+    """Only what lies in the page's folder can be asked for."""
+    assert (await client.get(URL(f"/storefront/{name}", encoded=True))).status == 404
+
+
+async def test_the_page_puts_data_into_text_only() -> None:
     """A badge's name is never HTML, and the token is never stored."""
-    text = await (await client.get("/")).text()
+    scripts = "".join(path.read_text() for path in STOREFRONT.glob("*.js"))
     for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "Storage"):
-        assert danger not in text
+        assert danger not in scripts
 
 
 async def test_pictures(client: Client) -> None:
@@ -154,6 +190,8 @@ async def test_nobody_answers(
     """A service that is away is a 502, not a crash."""
     nowhere = f"http://127.0.0.1:{unused_tcp_port_factory()}"
     async with proxy_session() as session:
-        page = BadgePage(session=session, service_url=nowhere, issuer_url=nowhere)
+        page = BadgePage(
+            session=session, service_url=nowhere, issuer_url=nowhere, pictures_url=nowhere
+        )
         client = await aiohttp_client(page.application())
         assert (await client.get("/me/badges")).status == 502

@@ -36,7 +36,6 @@ def make_document(*, webhook_header: str) -> dict[str, Any]:
         "info": {
             "title": "Badges",
             "version": _VERSION,
-            "summary": "The loyalty badges of the customer who is logged in",
             "description": _DESCRIPTION,
             "contact": {"name": "Whoever runs this service"},
             "license": {"name": "MIT", "identifier": "MIT"},

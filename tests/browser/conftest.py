@@ -1,0 +1,45 @@
+"""A headless Chromium for the tests that need a real browser: Debian's, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from browser.storefront import Storefront
+from house import House
+from playwright.async_api import Browser, async_playwright
+
+REQUIRE_ALL = "BFF_TESTS_REQUIRE_ALL"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Find Chromium; without it a test is skipped, or fails where all tests are required."""
+    path = shutil.which("chromium")
+    if path is None and os.environ.get(REQUIRE_ALL) == "1":
+        pytest.fail(f"chromium is not installed, and {REQUIRE_ALL} is 1")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    return path
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """Start a Chromium with an empty profile; the test opens contexts, one for each visitor."""
+    async with async_playwright() as playwright:
+        # Chromium refuses to sandbox itself as root, which tests in a container often are.
+        running = await playwright.chromium.launch(
+            executable_path=chromium, chromium_sandbox=False, timeout=20_000
+        )
+        try:
+            yield running
+        finally:
+            await running.close()
+
+
+@pytest.fixture
+async def storefront(house: House, browser: Browser) -> Storefront:
+    """Open the badge page's server in front of a running service."""
+    shop = Storefront(house, await house.start(), browser)
+    await shop.open()
+    return shop
