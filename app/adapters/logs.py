@@ -5,6 +5,7 @@ of a library's record only the unformatted message, and of an exception its type
 never its text or the values of variables, since those hold what callers and machines sent.
 """
 
+import asyncio
 import logging
 import sys
 import traceback
@@ -22,6 +23,7 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+_FLUSH_AFTER = 0.01
 _encode = msgspec.json.Encoder().encode
 
 
@@ -49,16 +51,32 @@ def adopt_standard_logging(logger: FilteringBoundLogger) -> None:
 
 
 class _Lenient:
-    """A stream that loses what can't be written: a log that is gone must not fail a request."""
+    """A stream that loses what can't be written: a log that is gone must not fail a request.
+
+    In an event loop it is flushed `_FLUSH_AFTER` seconds after a line: a system call for each line
+    costs more than the line. What is left over is flushed by the interpreter when it ends.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._waiting_in: asyncio.AbstractEventLoop | None = None
 
     def write(self, line: bytes) -> None:
         with suppress(OSError, ValueError):
             self._stream.write(line)
 
     def flush(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._flush()
+            return
+        if self._waiting_in is not loop:
+            self._waiting_in = loop
+            loop.call_later(_FLUSH_AFTER, self._flush)
+
+    def _flush(self) -> None:
+        self._waiting_in = None
         with suppress(OSError, ValueError):
             self._stream.flush()
 

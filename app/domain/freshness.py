@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 CLOCK_SKEW = 5.0
 PULL_TO_REFRESH_AGE = 5.0
 _JITTER = 0.1
@@ -21,8 +23,7 @@ class Freshness(StrEnum):
     UNUSABLE = "unusable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
+class Lifetime(Struct, frozen=True, kw_only=True):
     """What an entry says of its own time.
 
     `fetched_at`: when its fetch from the gateway began; `turns_at`: when the first of its badges

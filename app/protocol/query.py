@@ -6,6 +6,7 @@ spellings of the same meaning share, for cache keys and links.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode
 
@@ -40,8 +41,11 @@ __all__ = [
 ]
 
 PARAMETERS = tuple(TABLE)
+# Apps ask the same few questions for everybody: their strings are read once.
+_REMEMBERED = 256
 
 
+@lru_cache(_REMEMBERED)
 def parse_query(query_string: str) -> BadgesQuery:
     """Read the query string of a request as it came, percent-encoded.
 
@@ -168,6 +172,7 @@ def gateway_parameters(query: BadgesQuery) -> str:
     return _encode(pairs)
 
 
+@lru_cache(_REMEMBERED)
 def canonical_query(query: BadgesQuery, *, page: int | None = None) -> str:
     """Write a query in its one public spelling, as a query string without the question mark.
 

@@ -1,9 +1,11 @@
 """The read-through: fresh from the cache, else from the gateway, else stale, else an error."""
 
 import asyncio
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import perf_counter
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.domain.failures import BudgetExceededError, Failure, GatewayError
 from app.domain.freshness import PULL_TO_REFRESH_AGE, Freshness, FreshnessPolicy
@@ -29,8 +31,7 @@ class Source(StrEnum):
     BYPASS = "bypass"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(Struct, frozen=True, kw_only=True):
     """An answer: the entry, where it came from, and how old it is.
 
     `age` and `ttl` (what is left of its freshness, negative if stale) and the durations of the
@@ -98,15 +99,14 @@ class BadgesReader:
         if pulled:
             found = self._pulled(found)
         looking_up = perf_counter() - started
+        if found.entry is not None and found.freshness is Freshness.FRESH:
+            return self._serve(found.entry, Source.HIT, looking_up)
         wanted = Wanted(customer, query, key, found)
-        if found.entry is not None and found.freshness in _SERVED_AT_ONCE:
-            served = self._serve(found.entry, Source.HIT)
-            if found.freshness is Freshness.REVALIDATE:
-                self._filler.launch(wanted)
-                served = replace(served, stale_reason="revalidating")
-        else:
-            served = await self._refetch(wanted, usual, until)
-        return replace(served, looking_up=looking_up)
+        if found.entry is not None and found.freshness is Freshness.REVALIDATE:
+            self._filler.launch(wanted)
+            served = self._serve(found.entry, Source.HIT, looking_up)
+            return replace(served, stale_reason="revalidating")
+        return replace(await self._refetch(wanted, usual, until), looking_up=looking_up)
 
     def _pulled(self, found: LookUp) -> LookUp:
         """Treat an entry as invalidated for this caller, unless it is very young."""
@@ -159,7 +159,7 @@ class BadgesReader:
             gateway_request_id=filled.request_id,
         )
 
-    def _serve(self, entry: Entry, source: Source) -> Served:
+    def _serve(self, entry: Entry, source: Source, looking_up: float = 0.0) -> Served:
         if entry.missing:
             raise GatewayError(Failure.CUSTOMER_UNKNOWN)
         now = self._clock()
@@ -168,6 +168,7 @@ class BadgesReader:
             source=source,
             age=max(0.0, now - entry.fetched_at),
             ttl=self._policy.fresh_until(entry.lifetime) - now,
+            looking_up=looking_up,
         )
 
 

@@ -4,9 +4,12 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.domain.failures import Failure, GatewayError, Remembered
 from app.domain.identity import Customer
@@ -46,8 +49,7 @@ class Gateway(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a caller wants: whose badges, which, where they are kept, and what was there."""
 
     customer: Customer
@@ -56,8 +58,7 @@ class Wanted:
     found: LookUp
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """The outcome of a flight: the entry, and whether it is in the store.
 
     `collapsed`: the caller joined a flight that was in the air. `request_id` is the gateway's own

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from app.domain.failures import GatewayError
 from app.protocol.gateway import GatewayRequest, RawAnswer
 from app.protocol.tokens import GatewayToken
@@ -22,8 +24,7 @@ class KeysUnavailableError(Exception):
     """The issuer's key set can't be had now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a store holds of an entry: its content, and the epoch of its customer."""
 
     content: bytes | None

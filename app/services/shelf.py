@@ -1,7 +1,8 @@
 """Where entries are looked up and kept: the store, or this process alone while that is away."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.domain.epochs import Standing, new_epoch, standing
 from app.domain.freshness import CLOCK_SKEW, Freshness, FreshnessPolicy
@@ -11,8 +12,7 @@ from app.services.ports import Clock, EntryStore, HeldEpoch, Observer, StoreUnav
 _MAX_LOCAL = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(Struct, frozen=True):
     """What was found of an entry.
 
     `entry` is None unless it is good for something; `epoch` is the customer's, None if it has

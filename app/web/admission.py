@@ -7,6 +7,7 @@ from time import perf_counter
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import Struct
 
 from app.domain.identity import Customer, InvalidCredentialError, MissingCredentialError
 from app.protocol.entries import EntryKeys
@@ -20,8 +21,7 @@ from app.web.problems import ProblemError
 _SCHEME = "bearer "
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """A request whose customer is known; `until` is its deadline, in the loop's time.
 
     `pulled`: the customer asked for what is there now.
@@ -97,5 +97,7 @@ def _take_one(request_rate: RequestRate, customer: Customer, journey: Journey) -
 
 def _is_pulled(request: web.Request) -> bool:
     """Whether the caller pulled to refresh: `no-cache`, the one directive that is heeded."""
-    given = ",".join(request.headers.getall("Cache-Control", ()))
+    if "Cache-Control" not in request.headers:
+        return False
+    given = ",".join(request.headers.getall("Cache-Control"))
     return any(item.strip().lower() == "no-cache" for item in given.split(","))

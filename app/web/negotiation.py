@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
 _PARAMETER = rf'[ \t]*;[ \t]*({_TOKEN})=({_TOKEN}|"[^"\\]*")'
 _MEDIA_RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})((?:{_PARAMETER})*)[ \t]*")
 _CODING = re.compile(rf"[ \t]*({_TOKEN})(?:[ \t]*;[ \t]*[qQ]=([01](?:\.[0-9]{{0,3}})?))?[ \t]*")
 _QUALITY = re.compile(r";[ \t]*[qQ]=([01](?:\.[0-9]{0,3})?)(?:[ \t]*$|[ \t]*;)")
+# Clients send the same few fields with each request.
+_REMEMBERED = 256
 _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -17,8 +20,13 @@ def accepts_json(values: Sequence[str]) -> bool:
     They count only if they are present and well-formed; of the ranges that match, the most
     specific decides.
     """
+    return _accepts_json(",".join(values))
+
+
+@lru_cache(_REMEMBERED)
+def _accepts_json(given: str) -> bool:
     qualities: dict[int, float] = {}
-    for item in _items(values):
+    for item in _items(given):
         match = _MEDIA_RANGE.fullmatch(item)
         if match is None:
             return True
@@ -28,14 +36,19 @@ def accepts_json(values: Sequence[str]) -> bool:
             worth = float(quality[1]) if quality else 1.0
             qualities[rank] = max(qualities.get(rank, 0.0), worth)
     if not qualities:
-        return not any(True for _ in _items(values))
+        return not _items(given)
     return qualities[max(qualities)] > 0
 
 
 def accepts_gzip(values: Sequence[str]) -> bool:
     """Whether gzip may be sent, by the Accept-Encoding headers; if there are none, it is not."""
+    return _accepts_gzip(",".join(values))
+
+
+@lru_cache(_REMEMBERED)
+def _accepts_gzip(given: str) -> bool:
     qualities: dict[str, float] = {}
-    for item in _items(values):
+    for item in _items(given):
         match = _CODING.fullmatch(item)
         if match is not None:
             qualities[match[1].lower()] = float(match[2] or 1)
@@ -50,8 +63,8 @@ def matches(values: Sequence[str], tag: str) -> bool:
     return joined.strip() == "*" or tag.strip('"') in _ENTITY_TAG.findall(joined)
 
 
-def _items(values: Sequence[str]) -> list[str]:
-    return [item for item in ",".join(values).split(",") if item.strip()]
+def _items(given: str) -> list[str]:
+    return [item for item in given.split(",") if item.strip()]
 
 
 def _rank(kind: str, subtype: str) -> int:
