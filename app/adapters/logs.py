@@ -42,7 +42,8 @@ def make_logger(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
-    return logger
+    # Bound once: what `wrap_logger` returns would bind anew for each line.
+    return logger.bind()
 
 
 def adopt_standard_logging(logger: FilteringBoundLogger) -> None:
