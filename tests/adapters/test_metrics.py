@@ -2,12 +2,11 @@
 
 import asyncio
 import io
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 
 import pytest
+from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 from simulation import VirtualLoop, VirtualTime
 
@@ -210,10 +209,7 @@ def test_a_busy_event_loop_shows() -> None:
 
 def test_every_metric_there_can_be_is_well_formed() -> None:
     """With each notice given once, Prometheus's own tool has nothing to say."""
-    promtool = shutil.which("promtool")
-    if promtool is None and os.environ.get("BFF_TESTS_REQUIRE_ALL") != "1":
-        pytest.skip("promtool is not installed")
-    assert promtool is not None, "promtool is not installed"
+    promtool = program("promtool")
     metrics = Metrics()
     metrics.watch(states(gateway_pause=3.0))
     observer = observer_of(metrics)

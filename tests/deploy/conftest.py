@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from programs import program
 
 from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
-REQUIRE_ALL = "BFF_TESTS_REQUIRE_ALL"
 
 
 @dataclass(frozen=True)
@@ -47,22 +46,6 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def program() -> Callable[[str], str]:
-    """Find a system program; without it a test is skipped, or fails where all are required."""
-
-    def find(name: str) -> str:
-        # Servers stand in folders that only root's PATH has.
-        path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        if path is None and os.environ.get(REQUIRE_ALL) == "1":
-            pytest.fail(f"{name} is not installed, and {REQUIRE_ALL} is 1")
-        if path is None:
-            pytest.skip(f"{name} is not installed")
-        return path
-
-    return find
-
-
-@pytest.fixture(scope="session")
 def run() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command to its end, within 60 seconds, and return what it said."""
 
@@ -81,7 +64,7 @@ def run() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def render(program: Any, run: Any) -> Callable[[str], list[dict[str, Any]]]:
+def render(run: Any) -> Callable[[str], list[dict[str, Any]]]:
     """Render a folder of deploy/kubernetes as `kubectl apply --kustomize` would."""
 
     def rendered(folder: str) -> list[dict[str, Any]]:

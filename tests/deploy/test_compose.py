@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from programs import program
 
 SERVICES = ["bff-1", "bff-2", "bff-3", "haproxy", "valkey"]
 
@@ -50,7 +51,7 @@ def test_each_secret_is_read(compose: Any) -> None:
     assert files == set(replica["secrets"])
 
 
-def test_secrets_are_never_committed(root: Any, run: Any, program: Any, compose: Any) -> None:
+def test_secrets_are_never_committed(root: Any, run: Any, compose: Any) -> None:
     """Git ignores the files of all secrets."""
     files = [f"deploy/{secret['file']}" for secret in compose["secrets"].values()]
 

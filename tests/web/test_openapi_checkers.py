@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from programs import go_without, program
 
 from app.web.openapi import document_bytes
 
-REQUIRE_ALL = "BFF_TESTS_REQUIRE_ALL"
 CHECKERS = Path(__file__).parent.parent / "checkers"
 CACHE = CHECKERS.parent.parent / ".cache"
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
@@ -35,18 +35,10 @@ async def run(*command: str, folder: Path, patience: float = 60) -> tuple[int, s
     return process.returncode or 0, said.decode()
 
 
-def give_up(reason: str) -> None:
-    """Skip the test, or fail it where all tests are required."""
-    if os.environ.get(REQUIRE_ALL) == "1":
-        pytest.fail(f"{reason}, and {REQUIRE_ALL} is 1")
-    pytest.skip(reason)
-
-
 @pytest.fixture
 async def checkers() -> Path:
     """Install the locked programs once, outside of what is committed, and say where."""
-    if shutil.which("npm") is None:
-        give_up("npm is not installed")
+    program("npm")
     lock = (CHECKERS / "package-lock.json").read_bytes()
     folder = CACHE / f"checkers-{hashlib.sha256(lock).hexdigest()[:12]}"
     if not (folder / "done").exists():
@@ -56,7 +48,7 @@ async def checkers() -> Path:
         command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
         code, said = await run(*command, folder=folder, patience=180)
         if code:
-            give_up(f"npm can't install the checkers: {said[-300:]}")
+            go_without(f"npm can't install the checkers: {said[-300:]}")
         (folder / "done").touch()
     return folder / "node_modules" / ".bin"
 
