@@ -1,6 +1,6 @@
 """Programs of others that some tests need: skipped without them, or failed where all is required.
 
-`.ci/run` installs them and sets `BFF_TESTS_REQUIRE_ALL=1`.
+`.ci/run` installs them and sets `TESTS_REQUIRE_ALL=1`.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-_REQUIRE_ALL = "BFF_TESTS_REQUIRE_ALL"
+_REQUIRE_ALL = "TESTS_REQUIRE_ALL"
 
 
 def program(name: str) -> str:

@@ -10,6 +10,7 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -31,12 +32,8 @@ def make_logger(
     *, log_format: str, level: str, stream: BinaryIO = sys.stdout.buffer
 ) -> FilteringBoundLogger:
     """Make the logger; `log_format` is "json" or "console", `level` as in the configuration."""
-    processors: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _describe_exception,
-        _json if log_format == "json" else _console,
-    ]
+    write = _json if log_format == "json" else _console
+    processors: list[Processor] = [_complete, write]
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.BytesLogger(cast("BinaryIO", _Lenient(stream))),
         processors=processors,
@@ -96,8 +93,13 @@ class _Adopted(logging.Handler):
         )
 
 
-def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace an exception under `error` by its type and stack."""
+def _complete(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
+    """Add level and time, and replace an exception under `error` by its type and stack.
+
+    One processor rather than three of structlog's: it runs for each request.
+    """
+    event["level"] = level
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
     error = event.pop("error", None)
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__

@@ -89,7 +89,8 @@ _SLOWER = Advice(
     "Wait for Retry-After plus a random second or two. Ask when the page is shown rather than by "
     "a timer.",
     "Wait for Retry-After plus a random part of it. The limit is each customer's own; asking for "
-    "one customer from many processes uses up the same one.",
+    "one customer from many processes uses up the same one. With If-None-Match send Cache-Control: "
+    "max-age=0: Node's fetch would add no-cache, which asks for what is there now.",
 )
 _AGAIN = Advice(
     "Apps do not meet this.",
