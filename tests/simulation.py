@@ -197,7 +197,7 @@ class _Deaf:
     def __init__(self) -> None:
         self.rejected = 0
 
-    def entry_rejected(self) -> None:
+    def entry_rejected(self, _: str) -> None:
         self.rejected += 1
 
     def __getattr__(self, name: str) -> Callable[..., None]:

@@ -102,6 +102,9 @@ class GatewayMetrics:
         # There from the start, so that an alert sees the first one.
         for failure in Failure:
             self.fetches[failure.value,].inc(0)
+            self.retries[failure.value,].inc(0)
+            self.tokens[failure.value,].inc(0)
+        self.tokens["ok",].inc(0)
         for refused in (Failure.CREDENTIALS_REFUSED, Failure.FORBIDDEN):
             self.refusals[refused.value,].inc(0)
 

@@ -38,10 +38,10 @@ class LogAndMetrics:
         """Count a round trip for reads."""
         self._metrics.store.batches.observe(count)
 
-    def entry_rejected(self) -> None:
+    def entry_rejected(self, name: str) -> None:
         """Say that an entry did not open: an alarm."""
         self._metrics.store.rejected.inc()
-        self._logger.error("entry_rejected")
+        self._logger.error("entry_rejected", entry=name)
 
     def entry_from_the_future(self) -> None:
         """Say that the clocks of two replicas differ."""

@@ -155,8 +155,11 @@ class Observer(Protocol):
     def entries_read(self, count: int) -> None:
         """So many entries are being read in one round trip."""
 
-    def entry_rejected(self) -> None:
-        """An entry did not open for the customer and query it was read for: an alarm."""
+    def entry_rejected(self, name: str) -> None:
+        """An entry did not open for the customer and query it was read for: an alarm.
+
+        Its name holds the customer's pseudonym, and says nothing else of him.
+        """
 
     def entry_from_the_future(self) -> None:
         """An entry claims to have been fetched later than now."""

@@ -99,7 +99,7 @@ class Shelf:
         try:
             return key.open(content)
         except BrokenSealError:
-            self._observer.entry_rejected()
+            self._observer.entry_rejected(key.name)
             return None
 
     def _judge(self, entry: Entry, epoch: bytes | None) -> Freshness:

@@ -22,10 +22,12 @@ def summary_handler(*, admission: Admission, reader: SummaryReader) -> Handler:
         parse_no_query(request.rel_url.raw_query_string)
         summarised = await reader.read(caller.customer, until=caller.until, pulled=caller.pulled)
         worst = max(summarised.parts, key=_badness)
+        oldest = max(summarised.parts, key=lambda part: part.age)
         note(worst, request[JOURNEY])
+        request[JOURNEY].facts["age"] = round(oldest.age, 3)
         headers = cache_headers(worst)
-        oldest = cache_headers(max(summarised.parts, key=lambda part: part.age))
-        headers.update({name: oldest[name] for name in ("Age", "Badges-As-Of")})
+        dated = cache_headers(oldest)
+        headers.update({name: dated[name] for name in ("Age", "Badges-As-Of")})
         if summarised.summary.incomplete:
             headers["Cache-Control"] = "no-store"
         body = encode(summarised.summary)

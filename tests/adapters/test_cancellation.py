@@ -169,7 +169,7 @@ class Alarms:
     def __init__(self) -> None:
         self.heard: Counter[str] = Counter()
 
-    def entry_rejected(self) -> None:
+    def entry_rejected(self, _: str) -> None:
         """Count it."""
         self.heard["entry_rejected"] += 1
 

@@ -63,7 +63,7 @@ def states(**overrides: float) -> Watched:
             {"operation": "read", "result": "unavailable"},
         ),
         (lambda to: to.entries_read(1), "store_read_batch_entries_sum", {}),
-        (lambda to: to.entry_rejected(), "cache_entries_rejected_total", {}),
+        (lambda to: to.entry_rejected("n"), "cache_entries_rejected_total", {}),
         (lambda to: to.entry_from_the_future(), "cache_entries_from_the_future_total", {}),
         (
             lambda to: to.gateway_called("ok", 0.1),

@@ -137,9 +137,9 @@ _EVERY: Mapping[str, Header] = {
 REQUEST: Mapping[str, tuple[str, str]] = {
     "If-None-Match": (
         (
-            "The entity tag of the answer that the caller keeps. Leave this to the browser; elsewhere "
-            "send `Cache-Control: max-age=0` with it: the Fetch Standard adds `no-cache` (pull to "
-            "refresh) where nothing is said."
+            "The entity tag of the answer that the caller keeps. Leave this to the browser; "
+            "elsewhere send `Cache-Control: max-age=0` with it: the Fetch Standard adds `no-cache` "
+            "(pull to refresh) where nothing is said."
         ),
         '"5cF0m1jvXw2kzq9sUe3B"',
     ),
