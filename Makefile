@@ -25,6 +25,8 @@ bench: $(VENV)/.develop  ## what a read of the cache costs, and a request while 
 	@echo
 	@PYTHONPATH=.:tests $(BIN)/python tests/bench/telemetry.py
 	@echo
+	@PYTHONPATH=.:tests $(BIN)/python -m bench.misses
+	@echo
 	@PYTHONPATH=.:tests $(BIN)/python -m bench.compare
 
 soak: $(VENV)/.develop  ## ten minutes of load while everything around the service fails at random

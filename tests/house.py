@@ -133,12 +133,18 @@ class House:
         } | overrides
         return {name: value for name, value in variables.items() if value}
 
-    async def start(self, settings: Settings | None = None, **overrides: str) -> Service:
+    async def start(
+        self,
+        settings: Settings | None = None,
+        *,
+        timer: TestClock | None = None,
+        **overrides: str,
+    ) -> Service:
         """Run a service in this process until the test ends, and wait until it is ready."""
         settings = settings or load_settings(None, self.environment(**overrides))
         logger = make_logger(log_format="json", level="debug", stream=self.log)
         addresses = await self.stack.enter_async_context(
-            running(settings, logger, clock=self.clock, timer=self.clock)
+            running(settings, logger, clock=self.clock, timer=timer or self.clock)
         )
         session = await self.stack.enter_async_context(
             ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False)

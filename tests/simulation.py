@@ -221,6 +221,7 @@ class Process:
             ),
             deadline=DEADLINE,
             clock=clock,
+            timer=clock,
             observer=self.observer,
         )
         self.reader = BadgesReader(

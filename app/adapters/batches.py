@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from app.services.breaker import Breaker
 from app.services.ports import Reading, StoreUnavailableError
 
 Names = tuple[str, str]
@@ -17,11 +18,12 @@ Fetch = Callable[[Sequence[Names]], Awaitable[Sequence[bytes | None]]]
 class _Batch:
     """The reads of one tick, and those who wait for them."""
 
-    __slots__ = ("over", "waiting")
+    __slots__ = ("era", "over", "waiting")
 
     def __init__(self) -> None:
         self.waiting: dict[Names, list[asyncio.Future[Reading]]] = {}
         self.over = False
+        self.era = 0
 
     def deliver(self, values: Sequence[bytes | None]) -> None:
         """Hand out two values for each pair of names."""
@@ -45,8 +47,8 @@ class BatchedReads:
     """Collects reads of entries and epochs, and fetches those of a tick at once.
 
     `fetch` returns two values for each pair of names: the entry's and the epoch's. Nobody waits
-    for it longer than `timeout` seconds; it is not cancelled then, but ends by itself. `succeeded`
-    and `failed` are told of each batch.
+    for it longer than `timeout` seconds; it is not cancelled then, but ends by itself. The breaker
+    is told of each batch.
 
     Equal reads share one answer. A read joins only a batch that was not yet sent: what is answered
     was in the store after the read was asked for. A cancelled reader disturbs nobody.
@@ -57,13 +59,11 @@ class BatchedReads:
         fetch: Fetch,
         *,
         timeout: float,
-        succeeded: Callable[[], None],
-        failed: Callable[[], None],
+        breaker: Breaker,
     ) -> None:
         self._fetch = fetch
         self._timeout = timeout
-        self._succeeded = succeeded
-        self._failed = failed
+        self._breaker = breaker
         self._collecting: _Batch | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -103,6 +103,7 @@ class BatchedReads:
 
     async def _answer(self, batch: _Batch) -> None:
         self._collecting = None
+        batch.era = self._breaker.era
         timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, batch)
         try:
             values = await self._fetch(tuple(batch.waiting))
@@ -111,14 +112,14 @@ class BatchedReads:
             self._give_up(batch)
         else:
             if not batch.over:
-                self._succeeded()
+                self._breaker.succeeded(batch.era)
                 batch.deliver(values)
         finally:
             timer.cancel()
 
     def _give_up(self, batch: _Batch) -> None:
         if not batch.over:
-            self._failed()
+            self._breaker.failed(batch.era)
             batch.fail()
 
     def _end(self, batch: _Batch, task: asyncio.Task[None]) -> None:

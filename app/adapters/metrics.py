@@ -174,7 +174,10 @@ class Metrics:
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics in the form that an Accept header prefers; return it with its type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # what it makes of a version that is none
+            encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
 

@@ -51,6 +51,8 @@ async def connect(
         "socket_connect_timeout": max(_CONNECT_TIMEOUT, timeout),
         "max_connections": _MAX_CONNECTIONS,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        # Who it is, redis-py looks up in the file system for each new connection.
+        "driver_info": None,
     }
     async with AsyncExitStack() as stack:
         if url.startswith("redis+cluster://"):

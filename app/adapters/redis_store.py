@@ -90,8 +90,7 @@ class RedisStore:
         self._reads = BatchedReads(
             self._fetch,
             timeout=timeout,
-            succeeded=self._breaker.succeeded,
-            failed=self._breaker.failed,
+            breaker=self._breaker,
         )
         self._write = redis.register_script(_WRITE)
         self._change = redis.register_script(_CHANGE)
@@ -203,6 +202,7 @@ class RedisStore:
         if not self._breaker.lets_pass():
             command.close()
             raise StoreUnavailableError
+        era = self._breaker.era
         task = asyncio.create_task(command)
         self._commands.add(task)
         task.add_done_callback(self._forget)
@@ -218,9 +218,9 @@ class RedisStore:
         # Late, or failed in any way: redis-py has errors outside of its own family, and its Cluster
         # client lets bare ones through when connections break while others are being made.
         except Exception as error:
-            self._breaker.failed()
+            self._breaker.failed(era)
             raise StoreUnavailableError from error
-        self._breaker.succeeded()
+        self._breaker.succeeded(era)
         return answer
 
     def _forget(self, command: asyncio.Task[Any]) -> None:

@@ -92,7 +92,7 @@ async def running(
         issuers = await make_issuers(settings.identity, tools)
         gateway = make_gateway(settings.gateway, transport, credentials, guards, tools)
         cache = make_cache(settings, stored, gateway, tools)
-        readiness = Readiness(pushback=guards.pushback)
+        readiness = Readiness(pushbacks=(guards.pushback, guards.token_pushback))
         attempts = [credentials.current, *(issuer.keys.current for issuer in issuers)]
         warming = asyncio.create_task(readiness.warm_up(attempts))
         stack.push_async_callback(end, warming)

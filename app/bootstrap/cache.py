@@ -67,6 +67,7 @@ def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools
         ),
         deadline=settings.gateway.timeout,
         clock=tools.clock,
+        timer=tools.timer,
         observer=tools.observer,
     )
     tools.stack.push_async_callback(filler.close)
@@ -100,7 +101,7 @@ def _entry_keys(settings: Settings) -> EntryKeys:
 async def _store(settings: CacheSettings, tools: Tools) -> EntryStore:
     url = settings.url.get_secret_value()
     if url == "memory://":
-        return MemoryStore(clock=tools.clock)
+        return MemoryStore(clock=tools.timer)
     redis = await tools.stack.enter_async_context(connect(url, timeout=settings.timeout))
     store = RedisStore(
         redis,

@@ -53,13 +53,14 @@ async def gateway_session(settings: GatewaySettings) -> AsyncIterator[ClientSess
 
 def make_guards(settings: Settings, stored: Stored, tools: Tools) -> Guards:
     """Make what stands between a wish to call the gateway and the call."""
+
+    def pushback(calls: str) -> Pushback:
+        name = stored.keys.pause_name(calls)
+        return Pushback(store=stored.store, name=name, timer=tools.timer, observer=tools.observer)
+
     return Guards(
-        pushback=Pushback(
-            store=stored.store,
-            name=stored.keys.pause_name,
-            clock=tools.clock,
-            observer=tools.observer,
-        ),
+        pushback=pushback("badges"),
+        token_pushback=pushback("token"),
         breaker=Breaker(
             _BREAKER,
             timer=tools.timer,
@@ -98,10 +99,11 @@ def make_credentials(
         endpoint=TracedTokenEndpoint(endpoint, tools.tracer),
         header="X-CAP-API-OAUTH-TOKEN" if capillary else "Authorization",
         prefix="" if capillary else "Bearer ",
-        pushback=guards.pushback,
+        pushback=guards.token_pushback,
         retries=guards.retries,
         timeout=settings.timeout,
         clock=tools.clock,
+        timer=tools.timer,
         observer=tools.observer,
     )
     tools.stack.push_async_callback(credentials.close)

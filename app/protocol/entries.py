@@ -150,11 +150,10 @@ class EntryKeys:
         """Name the epoch of a customer, in the slot of its entries."""
         return f"{self._namespace}:{{{self.pseudonym(customer)}}}"
 
-    @property
-    def pause_name(self) -> str:
-        """Name the pause that the gateway asked this deployment for."""
-        digest = hmac.digest(self._name_secret, b"pause" + self._scope, "sha256")
-        return f"{self._namespace}:pause:{_text(digest)}"
+    def pause_name(self, calls: str) -> str:
+        """Name the pause that the gateway asked this deployment for, by the kind of calls."""
+        fields = b"pause" + self._scope + _fields(calls)
+        return f"{self._namespace}:pause:{_text(hmac.digest(self._name_secret, fields, 'sha256'))}"
 
     def _make_pseudonym(self, customer: Customer) -> str:
         is_email = customer.identifier is Identifier.EMAIL

@@ -5,8 +5,9 @@ gateway documentation's; what trips a naive reader is said where it is handled.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import UNSET
@@ -14,7 +15,23 @@ from msgspec import UNSET
 from app.domain.badges import KNOWN_IMAGES, Badge, Claim, Group, Image
 from app.protocol import instants
 
+T = TypeVar("T")
+
+# The same badges come for all customers. What is longer than this comes from whoever would like to
+# fill our memory.
+_REMEMBERED, _MEMORABLE = 4096, 512
 _WEB_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f\"'<>\\^`{|}]+", re.IGNORECASE | re.ASCII)
+
+
+def _remembering(function: Callable[[str], T]) -> Callable[[str], T]:
+    """Remember what a pure function says of texts that are not too long."""
+    known = lru_cache(_REMEMBERED)(function)
+
+    @wraps(function)
+    def remember(text: str) -> T:
+        return known(text) if len(text) <= _MEMORABLE else function(text)
+
+    return remember
 
 
 def normalise_badge(raw: Any, *, ownership: bool) -> Badge | None:
@@ -129,6 +146,7 @@ def _image(raw: Any) -> Image | None:
     return Image(url, _text(raw.get("name")) or None)
 
 
+@_remembering
 def _is_web_url(url: str) -> bool:
     if not _WEB_URL.fullmatch(url):
         return False
@@ -141,6 +159,11 @@ def _is_web_url(url: str) -> bool:
 def _tag(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
+    return _camel_case(value)
+
+
+@_remembering
+def _camel_case(value: str) -> str | None:
     if value.upper() == "UN_EARNED":
         return "unearned"
     first, *rest = re.findall(r"[a-z0-9]+", value.lower()) or [""]

@@ -28,7 +28,8 @@ class BreakerPolicy:
 class Breaker:
     """Opens after a few failures in a row; then one probe a pause, until one succeeds.
 
-    `timer` tells monotonic time in seconds; `changed` is told of each new state.
+    An attempt is told of by the `era` in which it began: what ends in a later one says nothing of
+    the present. `timer` tells monotonic time in seconds; `changed` is told of each new state.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Breaker:
         self._changed = changed
         self._state = Circuit.CLOSED
         self._failures = 0
+        self.era = 0
         self._pause = policy.first_pause
         self._probe_at = 0.0
 
@@ -69,19 +71,23 @@ class Breaker:
         self._turn(Circuit.HALF_OPEN)
         return True
 
-    def succeeded(self) -> None:
+    def succeeded(self, era: int) -> None:
         """Close: all is well."""
+        if era != self.era:
+            return
         self._failures = 0
         self._pause = self._policy.first_pause
         self._turn(Circuit.CLOSED)
 
-    def failed(self) -> None:
-        """Count a failure. What was begun before the circuit opened changes nothing any more."""
+    def failed(self, era: int) -> None:
+        """Count a failure, and open if there were enough."""
+        if era != self.era:
+            return
         self._failures += 1
         if self._state is Circuit.HALF_OPEN:
             self._pause = min(self._pause * 2, self._policy.longest_pause)
             self._open()
-        elif self._state is Circuit.CLOSED and self._failures >= self._policy.failures:
+        elif self._failures >= self._policy.failures:
             self._open()
 
     def _open(self) -> None:
@@ -91,4 +97,5 @@ class Breaker:
     def _turn(self, state: Circuit) -> None:
         if state is not self._state:
             self._state = state
+            self.era += 1
             self._changed(state)

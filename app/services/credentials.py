@@ -36,6 +36,10 @@ class GatewayCredentials(Protocol):
         """
         ...
 
+    def reason_not_to_ask(self) -> GatewayError | None:
+        """Return why `current` would fail, as far as that is known without asking."""
+        ...
+
     def reject(self, credential: Credential) -> bool:
         """Forget a credential that the gateway refused; say whether there can be a better one."""
         ...
@@ -54,6 +58,9 @@ class FixedCredential:
     async def current(self) -> Credential:
         """Return the one credential."""
         return self._credential
+
+    def reason_not_to_ask(self) -> None:
+        """Say that there is none."""
 
     def reject(self, _: Credential) -> bool:
         """Say that there is no other."""
@@ -90,6 +97,7 @@ class TokenCredentials:
         retries: Retries,
         timeout: float,
         clock: Clock,
+        timer: Clock,
         observer: Observer,
     ) -> None:
         self._endpoint = endpoint
@@ -99,6 +107,7 @@ class TokenCredentials:
         self._retries = retries
         self._timeout = timeout
         self._clock = clock
+        self._timer = timer
         self._observer = observer
         self._held: _Held | None = None
         self._failure: GatewayError | None = None
@@ -109,12 +118,22 @@ class TokenCredentials:
         """Return the token in hand, or fetch one."""
         now, held = self._clock(), self._held
         if held is not None and now < held.expires_at:
-            if now >= held.renew_at and now >= self._cool_until:
+            if now >= held.renew_at and self._timer() >= self._cool_until:
                 self._flights.launch(None, self._fetch)
             return held.credential
-        if self._failure is not None and now < self._cool_until:
-            raise self._failure.anew()
+        reason = self.reason_not_to_ask()
+        if reason is not None:
+            raise reason
         return (await self._flights.join(None, self._fetch)).credential
+
+    def reason_not_to_ask(self) -> GatewayError | None:
+        """Return the failure that keeps a token from being fetched now, if one is needed."""
+        held = self._held
+        if held is not None and self._clock() < held.expires_at:
+            return None
+        if self._failure is not None and self._timer() < self._cool_until:
+            return self._failure.anew()
+        return self._pushback.reason()
 
     def reject(self, credential: Credential) -> bool:
         """Forget the token if it is still the one that was refused."""
@@ -136,7 +155,7 @@ class TokenCredentials:
         try:
             token = await self._retries.run(self._ask, until=until)
         except GatewayError as error:
-            self._failure, self._cool_until = error.anew(), self._clock() + COOL_DOWN
+            self._failure, self._cool_until = error.anew(), self._timer() + COOL_DOWN
             self._observer.token_failed(error)
             raise
         self._failure = None

@@ -99,6 +99,7 @@ class Filler:
         budget: CallBudget,
         deadline: float,
         clock: Clock,
+        timer: Clock,
         observer: Observer,
     ) -> None:
         self._shelf = shelf
@@ -107,6 +108,7 @@ class Filler:
         self._budget = budget
         self._deadline = deadline
         self._clock = clock
+        self._timer = timer
         self._observer = observer
         self._flights: Flights[Flight, Filled | None] = Flights()
         self._epochs: Flights[str, HeldEpoch | None] = Flights()
@@ -141,7 +143,7 @@ class Filler:
     def _reason_not_to_fetch(self, wanted: Wanted) -> GatewayError | None:
         """Return the failure that keeps the gateway from being asked now, if there is one."""
         cooling = self._cooling.get(wanted.key.name)
-        if cooling is not None and self._clock() < cooling.until:
+        if cooling is not None and self._timer() < cooling.until:
             return cooling.error.anew()
         return self._gateway.reason_not_to_ask()
 
@@ -209,7 +211,7 @@ class Filler:
         return Filled(entry, stored, request_id=request_id)
 
     def _cool_down(self, name: str, error: GatewayError) -> None:
-        self._cooling[name] = _Cooling(error.anew(), self._clock() + COOL_DOWN)
+        self._cooling[name] = _Cooling(error.anew(), self._timer() + COOL_DOWN)
         while len(self._cooling) > _MAX_COOLING:
             self._cooling.popitem(last=False)
 

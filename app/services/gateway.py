@@ -20,9 +20,14 @@ from app.services.retries import Retries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
-    """What stands between a wish to call the gateway and the call."""
+    """What stands between a wish to call the gateway and the call.
+
+    Token calls have a pushback of their own: who may not fetch a token for a while may still use
+    the one in hand, and the endpoint may be another company's.
+    """
 
     pushback: Pushback
+    token_pushback: Pushback
     breaker: Breaker
     bulkhead: Bulkhead
     retries: Retries
@@ -35,6 +40,14 @@ class _Wish:
     request: GatewayRequest
     query: BadgesQuery
     rejected: bool = False
+
+
+class _NoCredentialError(Exception):
+    """There is no credential; what could be retried about that was."""
+
+    def __init__(self, reason: GatewayError) -> None:
+        super().__init__(reason.failure.value)
+        self.reason = reason
 
 
 class BadgesGateway:
@@ -62,7 +75,7 @@ class BadgesGateway:
         left = self._guards.breaker.pause_left
         if left:
             return GatewayError(Failure.CIRCUIT_OPEN, retry_after=left)
-        return self._guards.pushback.reason()
+        return self._guards.pushback.reason() or self._credentials.reason_not_to_ask()
 
     async def fetch(self, customer: Customer, query: BadgesQuery, *, until: float) -> GatewayAnswer:
         """Fetch a customer's badges; `until` is when to give up, in the loop's time.
@@ -72,11 +85,17 @@ class BadgesGateway:
 
         """
         wish = _Wish(self._endpoint.request(customer, query), query)
-        return await self._guards.retries.run(lambda: self._attempt(wish), until=until)
+        try:
+            return await self._guards.retries.run(lambda: self._attempt(wish), until=until)
+        except _NoCredentialError as error:
+            raise error.reason from error
 
     async def _attempt(self, wish: _Wish) -> GatewayAnswer:
         """Make one call. A credential is at hand before a turn is waited for."""
-        credential = await self._credentials.current()
+        try:
+            credential = await self._credentials.current()
+        except GatewayError as error:
+            raise _NoCredentialError(error) from error
         async with self._guards.bulkhead, self._guards.pushback.heeded():
             with self._circuit(), self._told():
                 return await self._call(wish, credential)
@@ -104,18 +123,19 @@ class BadgesGateway:
         breaker = self._guards.breaker
         if not breaker.lets_pass():
             raise GatewayError(Failure.CIRCUIT_OPEN, retry_after=breaker.pause_left)
+        era = breaker.era
         try:
             yield
         except GatewayError as error:
             if error.treatment.circuit:
-                breaker.failed()
+                breaker.failed(era)
             else:
-                breaker.succeeded()
+                breaker.succeeded(era)
             raise
         except asyncio.CancelledError:
-            breaker.failed()
+            breaker.failed(era)
             raise
-        breaker.succeeded()
+        breaker.succeeded(era)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

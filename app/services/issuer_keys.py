@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from app.domain.identity import IdentityUnavailableError
 from app.protocol.credentials import KeySet, read_key_set
 from app.services.flights import Flights
+from app.services.load import InFlight, OverloadedError
 from app.services.ports import Clock, KeyDocument, KeyDocuments, KeysUnavailableError, Observer
 
 CHECK_EVERY = 60.0
@@ -18,6 +19,9 @@ _RENEWAL = "renewal"
 _CHECK = "check"
 # How long a request waits for keys, in seconds; the fetch goes on for those who come later.
 _PATIENCE = 2.0
+# How many requests wait for keys at a time: strangers with unknown key ids must not take the room
+# of those whose tokens are known.
+_MOST_WAITING = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class IssuerKeys:
         self._lacking = _CoolDown(_FIRST_COOL_DOWN)
         self._unknown = _CoolDown(COOL_DOWN)
         self._turns = 0
+        self._waiting = InFlight(_MOST_WAITING)
         self._flights: Flights[str, None] = Flights()
 
     @property
@@ -109,9 +114,10 @@ class IssuerKeys:
                 raise IdentityUnavailableError(cool_down.until - now)
             cool_down.until = now + cool_down.length
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._flights.join(_RENEWAL, lambda: self._fetch(revalidate=True))
-        except (KeysUnavailableError, TimeoutError):
+            with self._waiting:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._flights.join(_RENEWAL, lambda: self._fetch(revalidate=True))
+        except (KeysUnavailableError, OverloadedError, TimeoutError):
             raise IdentityUnavailableError(cool_down.length) from None
         keys = self.at_hand
         if keys is None:

@@ -27,13 +27,14 @@ class Pushback:
     A pause that it asks for (of 1 to 300 seconds, `DEFAULT_PAUSE` where it does not say how long)
     is shared with the fleet through the store, under `name`; while that is away each process keeps
     what it heard itself. That it refuses us holds up this process for `REFUSED_FOR` seconds: it is
-    our configuration that is wrong, and asking on would change nothing.
+    our configuration that is wrong, and asking on would change nothing. `timer` tells monotonic
+    time in seconds.
     """
 
-    def __init__(self, *, store: EntryStore, name: str, clock: Clock, observer: Observer) -> None:
+    def __init__(self, *, store: EntryStore, name: str, timer: Clock, observer: Observer) -> None:
         self._store = store
         self._name = name
-        self._clock = clock
+        self._timer = timer
         self._observer = observer
         self._hold: _Hold | None = None
 
@@ -47,14 +48,14 @@ class Pushback:
     def left(self) -> float:
         """How long the gateway is still to be left alone, in seconds."""
         hold = self._current()
-        return 0.0 if hold is None else hold.until - self._clock()
+        return 0.0 if hold is None else hold.until - self._timer()
 
     def reason(self) -> GatewayError | None:
         """Return why the gateway is not to be asked now, as far as this process knows."""
         hold = self._current()
         if hold is None:
             return None
-        return GatewayError(hold.failure, retry_after=hold.until - self._clock())
+        return GatewayError(hold.failure, retry_after=hold.until - self._timer())
 
     @asynccontextmanager
     async def heeded(self) -> AsyncIterator[None]:
@@ -100,14 +101,14 @@ class Pushback:
             self._observer.store_failed("pause")
 
     def _hold_up(self, failure: Failure, seconds: float) -> None:
-        until = self._clock() + seconds
+        until = self._timer() + seconds
         hold = self._current()
         if hold is None or hold.until < until:
             self._hold = _Hold(failure, until)
 
     def _current(self) -> _Hold | None:
         hold = self._hold
-        return hold if hold is not None and self._clock() < hold.until else None
+        return hold if hold is not None and self._timer() < hold.until else None
 
 
 def _clamped(seconds: float | None) -> float:

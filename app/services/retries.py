@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -53,8 +54,8 @@ class RetryBudget:
 class Retries:
     """Makes a call, and again where that may help: at most `most` times.
 
-    A replay after a rejected token is owed whatever `most` says, but it is paid from the same
-    budget.
+    A replay after a rejected token is owed once, at once, whatever `most` says and whatever was
+    retried before; but it is paid from the same budget.
     """
 
     def __init__(self, *, most: int, budget: RetryBudget, observer: Observer) -> None:
@@ -77,20 +78,21 @@ class Retries:
             raise GatewayError(Failure.TIMEOUT) from error
 
     async def _repeat(self, call: Callable[[], Awaitable[T]], until: float) -> T:
-        done = 0
+        done: Counter[bool] = Counter()
         while True:
             try:
                 return await call()
             except GatewayError as error:
-                if done >= self._allowed(error):
+                replay = error.treatment.retry is Retry.REPLAY
+                if done[replay] >= self._allowed(error):
                     raise
-                delay = _delay(error, done)
+                delay = 0.0 if replay else _jittered(done[replay])
                 in_time = asyncio.get_running_loop().time() + delay < until
                 if not in_time or not self._budget.withdraw():
                     raise
                 self._observer.gateway_retried(error)
             await asyncio.sleep(delay)
-            done += 1
+            done[replay] += 1
 
     def _allowed(self, error: GatewayError) -> int:
         match error.treatment.retry:
@@ -104,9 +106,7 @@ class Retries:
                 return self._most
 
 
-def _delay(error: GatewayError, done: int) -> float:
-    """Full jitter: anything up to a bound that doubles; a replay need not wait."""
-    if error.treatment.retry is Retry.REPLAY:
-        return 0.0
+def _jittered(done: int) -> float:
+    """Full jitter: anything up to a bound that doubles, in seconds."""
     bound = min(_FIRST_DELAY * 2**done, _LONGEST_DELAY)
     return random.uniform(0, bound)  # noqa: S311 - spreads load, hides nothing

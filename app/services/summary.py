@@ -104,7 +104,10 @@ def _total(part: _Part) -> int | None:
 
 def _holds_all(earned: _Part) -> bool:
     """Whether the page of earned badges is all there is; if it failed, asking again helps not."""
-    return earned.page is None or (_total(earned) or 0) <= len(earned.page.badges)
+    if earned.page is None:
+        return True
+    number, total = len(earned.page.badges), _total(earned)
+    return number < MAX_SIZE if total is None else total <= number
 
 
 def _raise_if_hopeless(parts: list[_Part]) -> None:

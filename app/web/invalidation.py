@@ -1,5 +1,6 @@
 """Telling the cache that something changed: by the gateway's webhook, or by an operator."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -23,6 +24,7 @@ class _Invalidation(msgspec.Struct, forbid_unknown_fields=True):
     erase: bool = False
 
 
+_BODY_TIMEOUT = 10.0
 _decode = msgspec.json.Decoder(_Invalidation).decode
 
 
@@ -32,7 +34,7 @@ def webhook_handler(invalidator: Invalidator, *, header: str, secrets: Sequence[
     async def receive(request: web.Request) -> web.Response:
         check_shared_secret(request.headers.getall(header, ()), secrets)
         try:
-            event = read_event(await request.read())
+            event = read_event(await _body(request))
         except MalformedEventError:
             raise ProblemError("bad-request") from None
         journey = request[JOURNEY]
@@ -51,7 +53,7 @@ def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Hand
         if token is not None:
             check_shared_secret(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
         try:
-            wanted = _decode(await request.read())
+            wanted = _decode(await _body(request))
         except (ValueError, RecursionError):
             raise ProblemError("bad-request") from None
         customer = Customer(Identifier(wanted.identifier), wanted.value)
@@ -59,3 +61,12 @@ def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Hand
         return web.Response(status=204)
 
     return invalidate
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read a body, which may break off or never end."""
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            return await request.read()
+    except (ConnectionError, TimeoutError):
+        raise ProblemError("bad-request") from None

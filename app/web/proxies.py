@@ -129,6 +129,8 @@ def _address(node: str) -> Address | None:
         node = node[1:].partition("]")[0]
     elif node.count(":") == 1:
         node = node.partition(":")[0]
+    if "%" in node:  # a zone (RFC 4007) means nothing here, and may hold any text
+        return None
     try:
         address = ip_address(node)
     except ValueError:  # "unknown", "_hidden", or nonsense

@@ -16,6 +16,7 @@ class Server:
         self.asked: list[Sequence[Names]] = []
         self.answering = asyncio.Event()
         self.failures = 0
+        self.era = 0
 
     async def fetch(self, names: Sequence[Names]) -> list[bytes | None]:
         """Answer when it is time."""
@@ -23,9 +24,12 @@ class Server:
         await self.answering.wait()
         return [name.encode() for pair in names for name in pair]
 
-    def failed(self) -> None:
-        """Count a batch that failed."""
+    def failed(self, _: int) -> None:
+        """Count a batch that failed, as a breaker."""
         self.failures += 1
+
+    def succeeded(self, _: int) -> None:
+        """Be told of a batch that was answered."""
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def server() -> Server:
 
 def reads_of(server: Server, *, timeout: float = 60.0) -> BatchedReads:
     """Make the batches of that server."""
-    return BatchedReads(server.fetch, timeout=timeout, succeeded=lambda: None, failed=server.failed)
+    return BatchedReads(server.fetch, timeout=timeout, breaker=server)
 
 
 async def tick() -> None:

@@ -38,19 +38,19 @@ def breaker(timer: Timer, seen: list[Circuit]) -> Breaker:
 def fail(breaker: Breaker, times: int) -> None:
     """Let it fail a few times in a row."""
     for _ in range(times):
-        breaker.failed()
+        breaker.failed(breaker.era)
 
 
 def test_it_opens_after_a_few_failures_in_a_row(breaker: Breaker, seen: list[Circuit]) -> None:
     """A success in between starts the count anew."""
     fail(breaker, 2)
     assert breaker.in_doubt
-    breaker.succeeded()
+    breaker.succeeded(breaker.era)
     assert not breaker.in_doubt
     fail(breaker, 2)
     assert breaker.lets_pass()
 
-    breaker.failed()
+    breaker.failed(breaker.era)
 
     assert not breaker.lets_pass()
     assert breaker.pause_left == 0.5
@@ -65,15 +65,28 @@ def test_one_probe_a_pause_which_doubles(breaker: Breaker, timer: Timer) -> None
         assert not breaker.lets_pass()
         timer.now += 0.02
         assert [breaker.lets_pass() for _ in range(3)] == [True, False, False]
-        breaker.failed()
+        breaker.failed(breaker.era)
 
 
-def test_what_fails_late_does_not_lengthen_the_pause(breaker: Breaker, timer: Timer) -> None:
-    """A crowd that was under way when the circuit opened says nothing new by failing too."""
-    fail(breaker, 100)
+def test_what_ends_late_changes_nothing(breaker: Breaker, timer: Timer) -> None:
+    """A crowd that was under way when the circuit opened says nothing of what came after."""
+    before = breaker.era
+    fail(breaker, 3)
+    late = [breaker.failed] * 50 + [breaker.succeeded]
 
+    for tell in late:
+        tell(before)
+    assert breaker.pause_left == 0.5
     timer.now += 0.5
     assert breaker.lets_pass()
+    for tell in late:
+        tell(before)
+    breaker.succeeded(breaker.era)
+    for tell in late:
+        tell(before)
+
+    assert breaker.lets_pass()
+    assert not breaker.in_doubt
 
 
 def test_a_probe_that_never_comes_back(breaker: Breaker, timer: Timer) -> None:
@@ -92,11 +105,11 @@ def test_a_good_probe_closes_it(breaker: Breaker, timer: Timer, seen: list[Circu
     fail(breaker, 3)
     timer.now += 0.5
     assert breaker.lets_pass()
-    breaker.failed()
+    breaker.failed(breaker.era)
     timer.now += 1
     assert breaker.lets_pass()
 
-    breaker.succeeded()
+    breaker.succeeded(breaker.era)
 
     assert breaker.lets_pass()
     assert breaker.pause_left == 0

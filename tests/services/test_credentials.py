@@ -56,7 +56,7 @@ def endpoint() -> Endpoint:
 def pushback(endpoint: Endpoint) -> Pushback:
     """What the endpoint says about being asked."""
     store = MemoryStore(clock=endpoint.clock)
-    return Pushback(store=store, name="pause", clock=endpoint.clock, observer=endpoint)
+    return Pushback(store=store, name="pause", timer=endpoint.clock, observer=endpoint)
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def credentials(endpoint: Endpoint, pushback: Pushback) -> TokenCredentials:
         retries=Retries(most=2, budget=budget, observer=endpoint),
         timeout=5.0,
         clock=endpoint.clock,
+        timer=endpoint.clock,
         observer=endpoint,
     )
 

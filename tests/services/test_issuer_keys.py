@@ -255,3 +255,20 @@ async def test_missing_keys_do_not_wait_for_a_stranger(
 
     documents.down = False
     assert (await keys.current()).keys
+
+
+async def test_strangers_do_not_take_all_the_room(documents: Documents, keys: IssuerKeys) -> None:
+    """While the issuer is slow, only so many wait; the others are told at once."""
+    await keys.current()
+    documents.now += COOL_DOWN
+    documents.hold = slow = asyncio.Event()
+    waiting = [asyncio.create_task(keys.renewed()) for _ in range(100)]
+    await asyncio.sleep(0.01)
+
+    refused = [task for task in waiting if task.done()]
+    slow.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert len(refused) == 36
+    assert all(isinstance(task.exception(), IdentityUnavailableError) for task in refused)
+    assert not any(task.exception() for task in waiting if task not in refused)

@@ -49,6 +49,8 @@ def soon() -> float:
         ([Failure.SERVER_ERROR], 2, 2),
         ([Failure.TOKEN_REJECTED], 0, 2),
         ([Failure.TOKEN_REJECTED, Failure.UNREACHABLE], 2, 3),
+        ([Failure.UNREACHABLE, Failure.TOKEN_REJECTED], 1, 3),
+        ([Failure.UNREACHABLE, Failure.TOKEN_REJECTED, Failure.UNREACHABLE], 2, 4),
     ],
 )
 async def test_what_may_be_retried_succeeds_in_the_end(

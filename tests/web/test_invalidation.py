@@ -247,3 +247,19 @@ async def test_an_invalidation_in_mid_flight_does_not_turn_back_time(house: Hous
 
     assert later.cache.endswith("detail=stale-if-error")
     assert later.headers["Badges-As-Of"] >= first.headers["Badges-As-Of"]
+
+
+async def test_a_body_that_breaks_off(house: House, service: Service) -> None:
+    """It is the caller's fault and not ours, and nothing to wake anybody for."""
+    reader, writer = await asyncio.open_connection(*service.public)
+    head = f"POST /webhooks/loyalty HTTP/1.1\r\nHost: x\r\nAuthorization: {SECRET}\r\n"
+    writer.write(f"{head}Content-Length: 50\r\n\r\n{{".encode())
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.close()
+
+    await eventually(lambda: bool([e for e in house.events("request") if e["method"] == "POST"]))
+    (line,) = [event for event in house.events("request") if event["method"] == "POST"]
+    assert line["problem"] == "bad-request"
+    assert not house.events("internal_error")
+    assert not await reader.read()

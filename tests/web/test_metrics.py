@@ -337,3 +337,12 @@ async def test_every_metric_is_documented(house: House) -> None:
     }
 
     assert documented == exposed
+
+
+@pytest.mark.parametrize("version", ["abc", "1.0.0x", "9" * 5000, ""])
+async def test_a_version_that_is_none(house: House, version: str) -> None:
+    """Whoever asks for a form that there is not gets the usual one."""
+    service = await house.start()
+    accept = {"Accept": f"application/openmetrics-text; version={version}"}
+
+    assert (await service.get("/metrics", token=None, admin=True, headers=accept)).status == 200

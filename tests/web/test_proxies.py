@@ -98,6 +98,8 @@ async def test_the_nearest_stranger_is_the_client(
     ("headers", "expected"),
     [
         ([("X-Forwarded-For", "unknown")], "127.0.0.1"),
+        ([("X-Forwarded-For", "fe80::1%eth0")], "127.0.0.1"),
+        ([("X-Forwarded-For", "fe80::1%\udcff")], "127.0.0.1"),
         ([("X-Forwarded-For", "6.6.6.6, _hidden, 10.0.0.1")], "10.0.0.1"),
         ([("X-Forwarded-For", "6.6.6.6, <script>")], "127.0.0.1"),
         ([("X-Forwarded-For", "")], "127.0.0.1"),

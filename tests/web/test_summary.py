@@ -1,6 +1,7 @@
 """`GET /me/badges/summary`: what a home screen needs, in one answer."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -80,6 +81,30 @@ async def test_more_earned_badges_than_a_page_holds(house: House) -> None:
     assert reply.json["totals"]["earned"] > 100
     assert reply.json["incomplete"] == []
     assert len(house.gateway.badge_calls) == 5
+
+
+async def test_a_total_that_cannot_be_read(house: House) -> None:
+    """It is named, and a full page is not taken for all there is."""
+    service = await house.start()
+    ada = next(iter(house.gateway.customers.values()))
+    template = next(badge for badge in house.gateway.badges if badge["badgeMetaId"] in ada.earnings)
+    for number in range(120):
+        badge = {**template, "badgeMetaId": f"{number:024x}"}
+        house.gateway.badges.append(badge)
+        house.gateway.earn(ada.person.customer_id, badge["badgeMetaId"])
+
+    async def behave(request: web.Request) -> web.Response:
+        document = json.loads(house.gateway._answer(request).text)
+        document["data"]["pagination"] = None
+        return web.json_response(document)
+
+    house.gateway.behaviour = behave
+    reply = await service.get("/me/badges/summary")
+
+    assert reply.json["incomplete"] == [f"totals.{view}" for view in PARTS]
+    sorts = {call.params["sortOn"] for call in house.gateway.badge_calls}
+    assert sorts == {"EXPIRES_ON", "LAST_EARNED_ON_DATE"}
+    assert {call.params.get("badgeStatus") for call in house.gateway.badge_calls} == {None, "LIVE"}
 
 
 async def test_a_part_that_fails_is_named(house: House) -> None:
