@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from house import House
+from house import House, eventually
 from misbehaviours import PAGE, ROWS, Misbehaviour, answering, errors, hang
 
 from app.domain.failures import TREATMENTS, Failure
@@ -34,6 +34,8 @@ async def test_a_failure_without_stale_entry(
 
     assert (reply.status, reply.code) == (status, code)
     assert ("Retry-After" in reply.headers) == (status == 503)
+    # The fetch ends by itself: a moment later, if both of them ran out of time.
+    await eventually(lambda: bool(house.events("gateway_failed")))
     assert house.events("gateway_failed")[-1]["failure"] == failure.value
     assert b"secret text" not in reply.body + house.log.getvalue()
 
