@@ -88,14 +88,15 @@ class BadgesGateway:
         try:
             return await self._guards.retries.run(lambda: self._attempt(wish), until=until)
         except _NoCredentialError as error:
-            raise error.reason from error
+            # A new one: that of the token flight belongs to all who waited for it.
+            raise error.reason.anew() from None
 
     async def _attempt(self, wish: _Wish) -> GatewayAnswer:
         """Make one call. A credential is at hand before a turn is waited for."""
         try:
             credential = await self._credentials.current()
         except GatewayError as error:
-            raise _NoCredentialError(error) from error
+            raise _NoCredentialError(error) from None
         async with self._guards.bulkhead, self._guards.pushback.heeded():
             with self._circuit(), self._told():
                 return await self._call(wish, credential)
