@@ -20,6 +20,16 @@ def failing(*views: str, status: int = 500) -> Callable[[web.Request], Awaitable
     return behave
 
 
+def earn_many(house: House) -> None:
+    """Let ada earn more badges than a page holds."""
+    ada = next(iter(house.gateway.customers.values()))
+    template = next(badge for badge in house.gateway.badges if badge["badgeMetaId"] in ada.earnings)
+    for number in range(120):
+        badge = {**template, "badgeMetaId": f"{number:024x}"}
+        house.gateway.badges.append(badge)
+        house.gateway.earn(ada.person.customer_id, badge["badgeMetaId"])
+
+
 async def test_it_says_what_the_lists_say(house: House) -> None:
     """Totals, the badge that was earned last, and the one to expire next, agree with the lists."""
     service = await house.start()
@@ -69,12 +79,7 @@ async def test_it_costs_few_calls_and_shares_its_parts(house: House) -> None:
 async def test_more_earned_badges_than_a_page_holds(house: House) -> None:
     """Then one more call finds the badge to expire next, however late it was earned."""
     service = await house.start()
-    ada = next(iter(house.gateway.customers.values()))
-    template = next(badge for badge in house.gateway.badges if badge["badgeMetaId"] in ada.earnings)
-    for number in range(120):
-        badge = {**template, "badgeMetaId": f"{number:024x}"}
-        house.gateway.badges.append(badge)
-        house.gateway.earn(ada.person.customer_id, badge["badgeMetaId"])
+    earn_many(house)
 
     reply = await service.get("/me/badges/summary")
 
@@ -86,12 +91,7 @@ async def test_more_earned_badges_than_a_page_holds(house: House) -> None:
 async def test_a_total_that_cannot_be_read(house: House) -> None:
     """It is named, and a full page is not taken for all there is."""
     service = await house.start()
-    ada = next(iter(house.gateway.customers.values()))
-    template = next(badge for badge in house.gateway.badges if badge["badgeMetaId"] in ada.earnings)
-    for number in range(120):
-        badge = {**template, "badgeMetaId": f"{number:024x}"}
-        house.gateway.badges.append(badge)
-        house.gateway.earn(ada.person.customer_id, badge["badgeMetaId"])
+    earn_many(house)
 
     async def behave(request: web.Request) -> web.Response:
         document = json.loads(house.gateway._answer(request).text)
