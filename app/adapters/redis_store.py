@@ -69,9 +69,9 @@ class RedisStore:
 
     Nobody waits longer than `timeout` seconds; after a few failures in a row a circuit breaker
     spares requests the wait; `changed` is told of its states. `entries_read` is told how many
-    entries each round trip of reads is for. Commands are never cancelled: one
-    that is late ends by itself, so that no reply of it is left over on its connection, and a
-    connection that takes long to make is there for those who come later.
+    entries each round trip of reads is for. Commands are never cancelled: one that is late ends by
+    itself, so that no reply of it is left over on its connection, and a connection that takes long
+    to make is there for those who come later.
     """
 
     def __init__(
@@ -87,11 +87,7 @@ class RedisStore:
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
         self._breaker = Breaker(_BREAKER, timer=time.monotonic, changed=changed)
-        self._reads = BatchedReads(
-            self._fetch,
-            timeout=timeout,
-            breaker=self._breaker,
-        )
+        self._reads = BatchedReads(self._fetch, timeout=timeout, breaker=self._breaker)
         self._write = redis.register_script(_WRITE)
         self._change = redis.register_script(_CHANGE)
         self._hold = redis.register_script(_HOLD)

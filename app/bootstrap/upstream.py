@@ -152,7 +152,7 @@ async def make_issuers(
         keys = IssuerKeys(
             issuer=identity.issuer,
             documents=documents,
-            clock=tools.clock,
+            timer=tools.timer,
             observer=tools.observer,
         )
         tools.stack.push_async_callback(keys.close)

@@ -54,14 +54,15 @@ class IssuerKeys:
     attempt that a caller's unknown key id or the lack of keys causes, so that a storm of such
     credentials costs the issuer one request. The two have cool-downs of their own: keys that came
     at last may already lack an id, and a stranger's id must not keep those away that are missing.
+    `timer` tells monotonic time in seconds: a clock that is set must not outdate keys.
     """
 
     def __init__(
-        self, *, issuer: str, documents: KeyDocuments, clock: Clock, observer: Observer
+        self, *, issuer: str, documents: KeyDocuments, timer: Clock, observer: Observer
     ) -> None:
         self._issuer = issuer
         self._documents = documents
-        self._clock = clock
+        self._timer = timer
         self._observer = observer
         self._held: _Held | None = None
         self._check_at = 0.0
@@ -75,7 +76,7 @@ class IssuerKeys:
     def at_hand(self) -> KeySet | None:
         """The key set in hand, if it may still be used."""
         held = self._held
-        outlived = held is not None and self._clock() - held.seen_at > OUTLIVES_OUTAGE
+        outlived = held is not None and self._timer() - held.seen_at > OUTLIVES_OUTAGE
         return None if held is None or outlived else held.keys
 
     async def current(self) -> KeySet:
@@ -88,8 +89,8 @@ class IssuerKeys:
         keys = self.at_hand
         if keys is None:
             return await self._attempt(self._lacking)
-        if self._clock() >= self._check_at:
-            self._check_at = self._clock() + CHECK_EVERY
+        if self._timer() >= self._check_at:
+            self._check_at = self._timer() + CHECK_EVERY
             self._launch_refresh()
         return keys
 
@@ -108,7 +109,7 @@ class IssuerKeys:
 
     async def _attempt(self, cool_down: _CoolDown) -> KeySet:
         """Fetch the set anew, unless a fetch was tried within the cool-down."""
-        now = self._clock()
+        now = self._timer()
         if _RENEWAL not in self._flights:
             if now < cool_down.until:
                 raise IdentityUnavailableError(cool_down.until - now)
@@ -126,7 +127,7 @@ class IssuerKeys:
 
     def _launch_refresh(self) -> None:
         held = self._held
-        too_old = held is None or self._clock() - held.seen_at > REVALIDATE_AFTER
+        too_old = held is None or self._timer() - held.seen_at > REVALIDATE_AFTER
         self._flights.launch(_CHECK, lambda: self._fetch(revalidate=too_old))
 
     async def _fetch(self, *, revalidate: bool) -> None:
@@ -147,7 +148,7 @@ class IssuerKeys:
         return self._held is not None and self._held.document != document.body
 
     def _accept(self, document: KeyDocument, turn: int) -> None:
-        now = self._clock()
+        now = self._timer()
         held = self._held
         if held is None or held.turn < turn:
             if held is None or held.document != document.body:

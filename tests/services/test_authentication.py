@@ -37,7 +37,7 @@ async def test_no_caller_waits_longer_than_the_deadline(signing_key: SigningKey)
         claim="customer_id",
     )
     silence = Silence()
-    keys = IssuerKeys(issuer="https://i", documents=silence, clock=issuer.clock, observer=silence)
+    keys = IssuerKeys(issuer="https://i", documents=silence, timer=issuer.clock, observer=silence)
     authenticator = Authenticator(issuers=(Issuer(rules, keys),), clock=issuer.clock)
     started = perf_counter()
     until = asyncio.get_running_loop().time() + 0.05

@@ -71,7 +71,7 @@ def documents(signing_key: SigningKey) -> Documents:
 def keys(documents: Documents) -> IssuerKeys:
     """The keys of that issuer."""
     return IssuerKeys(
-        issuer="https://i", documents=documents, clock=documents.clock, observer=documents
+        issuer="https://i", documents=documents, timer=documents.clock, observer=documents
     )
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from house import House, Service
+from house import House, Service, TestClock
 
 from app.sandbox.identity import SigningKey, StandInIssuer, new_signing_key
 from app.settings import load_settings
@@ -253,6 +253,20 @@ async def test_unknown_keys_are_judged_once_and_then_not_now(house: House) -> No
     assert (reply.status, reply.code) == (503, "identity-unavailable")
     assert 1 <= int(reply.headers["Retry-After"]) <= 10
     assert house.issuer.jwks_calls == 2
+
+
+async def test_a_clock_that_is_set_back_keeps_no_key_away(house: House) -> None:
+    """A cool-down is reckoned by a timer: it is over when it is over."""
+    timer = TestClock()
+    service = await house.start(timer=timer)
+    stranger = house.issuer.sign(house.issuer.claims("bob"), key=new_signing_key("RS256"))
+    await assert_refused(service, stranger)
+    house.issuer.rotate()
+
+    house.clock.advance(-60)
+    timer.advance(10)
+
+    assert (await service.get()).status == 200
 
 
 async def test_an_issuer_that_is_down_logs_nobody_out(house: House) -> None:
