@@ -1,6 +1,7 @@
 """The badge page when something is away, slow, stale or refused: what it says and asks."""
 
 import re
+from itertools import count
 
 from aiohttp import web
 from browser.storefront import Storefront, fails
@@ -147,9 +148,12 @@ async def test_a_token_that_ran_out(storefront: Storefront, house: House) -> Non
 
 async def test_a_login_that_does_not_help(storefront: Storefront) -> None:
     """A new token that is refused, too, ends it: nobody is asked a third time."""
+    numbers = count()
 
     async def give_rubbish(request: web.Request) -> web.Response | None:
-        return web.Response(text="rubbish") if request.path == "/login/ada" else None
+        # Each time another, as of any login: list and summary tell by it that one is new.
+        ours = request.path == "/login/ada"
+        return web.Response(text=f"rubbish-{next(numbers)}") if ours else None
 
     storefront.gate = give_rubbish
     visitor = await storefront.enter(title=None)
