@@ -8,9 +8,8 @@ from types import FrameType
 from typing import NoReturn
 
 import uvloop
-from structlog.typing import FilteringBoundLogger
 
-from app.adapters.logs import adopt_standard_logging, make_logger
+from app.adapters.logs import Log, adopt_standard_logging
 from app.bootstrap import running
 from app.settings import Settings
 from app.web.server import ListenError
@@ -23,21 +22,22 @@ def serve(settings: Settings) -> int:
 
     A second signal ends the process at once, with 128 and the number of the signal.
     """
-    logger = make_logger(log_format=settings.log.format, level=settings.log.level)
-    adopt_standard_logging(logger)
+    log = Log(log_format=settings.log.format, level=settings.log.level)
+    adopt_standard_logging(log.events)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, logger))
+            runner.run(_run(settings, log))
     except ListenError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-async def _run(settings: Settings, logger: FilteringBoundLogger) -> None:
+async def _run(settings: Settings, log: Log) -> None:
     """Serve until the first signal, then drain: unready first, later deaf, then gone."""
     told = _first_signal()
-    async with running(settings, logger) as service:
+    logger = log.events
+    async with running(settings, log) as service:
         logger.info("listening", public=_text(service.public), admin=_text(service.admin))
         await told.wait()
         service.drain()

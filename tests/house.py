@@ -13,7 +13,7 @@ from aiohttp import ClientSession, DummyCookieJar
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.bootstrap import running
 from app.sandbox.gateway import StandInGateway
 from app.sandbox.identity import StandInIssuer
@@ -142,9 +142,9 @@ class House:
     ) -> Service:
         """Run a service in this process until the test ends, and wait until it is ready."""
         settings = settings or load_settings(None, self.environment(**overrides))
-        logger = make_logger(log_format="json", level="debug", stream=self.log)
+        log = Log(log_format="json", level="debug", stream=self.log)
         addresses = await self.stack.enter_async_context(
-            running(settings, logger, clock=self.clock, timer=timer or self.clock)
+            running(settings, log, clock=self.clock, timer=timer or self.clock)
         )
         session = await self.stack.enter_async_context(
             ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False)

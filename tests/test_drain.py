@@ -11,7 +11,7 @@ from aiohttp import ClientConnectionError, ClientSession, web
 from balancer.replica import Replica, started
 from house import House
 
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
 from app.adapters.observer import LogAndMetrics
 from app.services.no_tracer import NoTracer
@@ -193,8 +193,8 @@ async def test_who_has_just_connected_is_served() -> None:
 
     app = web.Application()
     app.router.add_get("/", answer)
-    logger = make_logger(log_format="json", level="error")
-    envelope = Envelope(logger=logger, observer=LogAndMetrics(logger, Metrics()), tracer=NoTracer())
+    observer = LogAndMetrics(Log(log_format="json", level="error"), Metrics())
+    envelope = Envelope(observer=observer, tracer=NoTracer())
     server = listening(
         app, host="127.0.0.1", port=0, shutdown_timeout=1, draining=lambda: True, envelope=envelope
     )

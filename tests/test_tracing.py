@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from app.adapters import opentelemetry_tracing
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.adapters.opentelemetry_tracing import OpenTelemetryTracer
 from app.bootstrap import running
 from app.bootstrap.traces import tracing
@@ -50,12 +50,12 @@ async def traced(house: House) -> AsyncIterator[Traced]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    logger = make_logger(log_format="json", level="debug", stream=house.log)
+    log = Log(log_format="json", level="debug", stream=house.log)
     async with AsyncExitStack() as stack:
         running_service = await stack.enter_async_context(
             running(
                 load_settings(None, house.environment(BFF_GATEWAY__RETRIES="0")),
-                logger,
+                log,
                 clock=house.clock,
                 timer=house.clock,
                 tracer=OpenTelemetryTracer(provider),
@@ -203,9 +203,9 @@ async def test_a_service_without_traces_tells_nobody_of_any(house: House) -> Non
 )
 async def test_it_is_off_unless_wanted(house: House, environment: dict[str, str]) -> None:
     """Without an address there is nothing to send to; OpenTelemetry's own switch is heeded."""
-    logger = make_logger(log_format="json", level="debug", stream=house.log)
+    log = Log(log_format="json", level="debug", stream=house.log)
 
-    async with tracing(environment, logger) as tracer:
+    async with tracing(environment, log.events) as tracer:
         assert isinstance(tracer, NoTracer)
     assert not house.log.getvalue()
 
@@ -215,9 +215,9 @@ async def test_without_the_extra_the_log_says_so(
 ) -> None:
     """An address alone is not enough; the service runs all the same."""
     monkeypatch.setitem(sys.modules, "app.adapters.opentelemetry_tracing", None)
-    logger = make_logger(log_format="json", level="debug", stream=house.log)
+    log = Log(log_format="json", level="debug", stream=house.log)
 
-    async with tracing({ENDPOINT: "http://127.0.0.1:4318"}, logger) as tracer:
+    async with tracing({ENDPOINT: "http://127.0.0.1:4318"}, log.events) as tracer:
         assert isinstance(tracer, NoTracer)
     assert house.events("tracing_unavailable")[0]["missing"] == "badges-bff[tracing]"
 
@@ -232,11 +232,11 @@ async def test_spans_reach_the_collector(house: House, monkeypatch: pytest.Monke
 
     collector = web.Application()
     collector.router.add_post("/v1/traces", collect)
-    logger = make_logger(log_format="json", level="debug", stream=house.log)
+    log = Log(log_format="json", level="debug", stream=house.log)
     async with TestServer(collector, host="127.0.0.1") as server:
         monkeypatch.setenv(ENDPOINT, str(server.make_url("")))
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
-        async with tracing({ENDPOINT: "set"}, logger) as tracer:
+        async with tracing({ENDPOINT: "set"}, log.events) as tracer:
             with tracer.span("a piece of work"):
                 await asyncio.sleep(0)
 
@@ -259,10 +259,10 @@ async def test_a_collector_that_hangs_does_not_keep_the_process(
 
     collector = web.Application()
     collector.router.add_post("/v1/traces", hang)
-    logger = make_logger(log_format="json", level="debug", stream=house.log)
+    log = Log(log_format="json", level="debug", stream=house.log)
     async with TestServer(collector, host="127.0.0.1") as server, asyncio.timeout(5):
         monkeypatch.setenv(ENDPOINT, str(server.make_url("")))
-        async with tracing({ENDPOINT: "set"}, logger) as tracer:
+        async with tracing({ENDPOINT: "set"}, log.events) as tracer:
             with tracer.span("a piece of work"):
                 await asyncio.sleep(0)
         assert asked.is_set()

@@ -4,10 +4,11 @@ Label values are bounded: no customer, no path, nothing that a caller or the gat
 registry belongs to one service, not to the process: two services in one process never mix.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from platform import python_version
 
+from msgspec import UNSET
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
@@ -16,7 +17,9 @@ from app import __version__
 from app.adapters.instruments import Maker
 from app.domain.failures import Failure
 from app.services.breaker import Circuit
+from app.services.records import RequestRecord
 
+_STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _LONG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -55,22 +58,20 @@ class RequestMetrics:
         self._problems = make.counters("http_problems", "Problems answered.", "code")
         self._webhooks = make.counters("webhook_events", "Gateway events received.", "result")
 
-    def ended(
-        self, method: str, route: str, status: int, seconds: float, facts: Mapping[str, object]
-    ) -> None:
+    def ended(self, record: RequestRecord) -> None:
         """Count a request by what its log line says."""
-        cache = str(facts.get("cache", "none"))
-        method = method if method in _METHODS else "_OTHER"
-        self._durations[method, route, f"{status // 100}xx", cache].observe(seconds)
-        age = facts.get("age")
-        if isinstance(age, float):
+        cache = record.cache or "none"
+        method = record.method if record.method in _METHODS else "_OTHER"
+        status_class = _STATUS_CLASSES[record.status // 100]
+        self._durations[method, record.route, status_class, cache].observe(record.duration)
+        if record.age is not UNSET:
             new = "fresh" if cache == "hit" else "fetched"
-            self._ages[str(facts.get("stale_reason", new)),].observe(age)
-        if "problem" in facts:
-            self._problems[str(facts["problem"]),].inc()
-        if "webhook" in facts:
-            nobody = facts["webhook"] == "taken" and not facts.get("customers")
-            self._webhooks["without-customer" if nobody else str(facts["webhook"]),].inc()
+            self._ages[record.stale_reason or new,].observe(record.age)
+        if record.problem is not UNSET:
+            self._problems[record.problem,].inc()
+        if record.webhook is not UNSET:
+            nobody = record.webhook == "taken" and not record.customers
+            self._webhooks["without-customer" if nobody else record.webhook,].inc()
 
 
 class GatewayMetrics:

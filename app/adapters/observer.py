@@ -1,29 +1,43 @@
 """Tells operators, through the log and the metrics, what the services notice."""
 
-from collections.abc import Mapping
+import asyncio
 
-from structlog.typing import FilteringBoundLogger
-
+from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
 from app.domain.failures import GatewayError
 from app.services.breaker import Circuit
+from app.services.records import RequestRecord
 
 
 class LogAndMetrics:
     """Counts each notice, and logs those that are worth reading.
 
-    See `app.services.ports.Observer` for their meanings.
+    See `app.services.ports.Observer` for their meanings. The requests of a tick of the event loop
+    are logged and counted together, in the next: that costs a fraction of doing it one by one.
     """
 
-    def __init__(self, logger: FilteringBoundLogger, metrics: Metrics) -> None:
-        self._logger = logger
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log = log
+        self._logger = log.events
         self._metrics = metrics
+        self._ended: list[RequestRecord] = []
 
-    def request_ended(
-        self, method: str, route: str, status: int, seconds: float, facts: Mapping[str, object]
-    ) -> None:
-        """Count a request; who served it has logged it."""
-        self._metrics.requests.ended(method, route, status, seconds, facts)
+    def request_ended(self, record: RequestRecord) -> None:
+        """Note a request, to be logged and counted."""
+        self._ended.append(record)
+        if len(self._ended) == 1:
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Log and count the requests that were noted."""
+        ended, self._ended = self._ended, []
+        self._log.requests(ended)
+        for record in ended:
+            self._metrics.requests.ended(record)
+
+    def request_failed(self, request_id: str, error: Exception) -> None:
+        """Say what went wrong in a way that nobody foresaw: an alarm."""
+        self._logger.error("internal_error", request_id=request_id, error=error)
 
     def store_asked(self, operation: str, seconds: float, *, answered: bool) -> None:
         """Count an operation of the store."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
-from structlog.typing import FilteringBoundLogger
 
 from app.adapters.gateway_transport import HttpTransport
+from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
 from app.adapters.observer import LogAndMetrics
 from app.bootstrap.cache import make_cache, make_store
@@ -42,6 +41,7 @@ from app.web.docs import documentation
 from app.web.envelope import Envelope
 from app.web.health import live_handler, ready_handler
 from app.web.invalidation import invalidation_handler, webhook_handler
+from app.web.lean_response import Handler
 from app.web.metrics import metrics_handler
 from app.web.openapi import document_bytes
 from app.web.proxies import TrustedProxies, noting_clients
@@ -64,7 +64,7 @@ class RunningService:
 @asynccontextmanager
 async def running(
     settings: Settings,
-    logger: FilteringBoundLogger,
+    log: Log,
     *,
     clock: Clock = time.time,
     timer: Callable[[], float] = time.monotonic,
@@ -80,9 +80,10 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         if tracer is None:
-            tracer = await stack.enter_async_context(tracing(os.environ, logger))
+            tracer = await stack.enter_async_context(tracing(os.environ, log.events))
         metrics = Metrics()
-        observer = LogAndMetrics(logger, metrics)
+        observer = LogAndMetrics(log, metrics)
+        stack.callback(observer.flush)
         tools = Tools(stack=stack, clock=clock, timer=timer, observer=observer, tracer=tracer)
         session = await stack.enter_async_context(gateway_session(settings.gateway))
         transport = HttpTransport(session, max_body_bytes=settings.gateway.max_body_bytes)
@@ -119,7 +120,7 @@ async def running(
         summary = summary_handler(
             admission=admission, reader=SummaryReader(reader=cache.reader, clock=clock)
         )
-        envelope = Envelope(logger=logger, observer=observer, tracer=tracer)
+        envelope = Envelope(observer=observer, tracer=tracer)
         noting = partial(noting_clients, TrustedProxies(settings.server.trusted_proxies))
         public = application(
             envelope,

@@ -11,6 +11,7 @@ from app.domain.failures import GatewayError
 from app.protocol.gateway import GatewayRequest, RawAnswer
 from app.protocol.tokens import GatewayToken
 from app.services.breaker import Circuit
+from app.services.records import RequestRecord
 
 Clock = Callable[[], float]
 """Tells the time, in seconds since 1970."""
@@ -141,10 +142,11 @@ class KeyDocuments(Protocol):
 class Observer(Protocol):
     """Is told what operators want to know. Never waits, never fails. Times are in seconds."""
 
-    def request_ended(
-        self, method: str, route: str, status: int, seconds: float, facts: Mapping[str, object]
-    ) -> None:
-        """A request was answered; `route` is a pattern, `facts` are those of its log line."""
+    def request_ended(self, record: RequestRecord) -> None:
+        """A request was answered. The record is not changed any more."""
+
+    def request_failed(self, request_id: str, error: Exception) -> None:
+        """A request met a fault of ours: an alarm."""
 
     def store_asked(self, operation: str, seconds: float, *, answered: bool) -> None:
         """An operation of the store came to its end, with an answer or without."""

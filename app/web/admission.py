@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from app.domain.identity import Customer, InvalidCredentialError, MissingCredentialError
@@ -15,6 +14,7 @@ from app.services.authentication import Authenticator
 from app.services.load import InFlight
 from app.services.request_rate import WINDOW, RequestRate, RequestRateExceededError
 from app.web.envelope import JOURNEY, Journey
+from app.web.lean_response import Handler, LeanResponse
 from app.web.negotiation import accepts_json
 from app.web.problems import ProblemError
 
@@ -46,11 +46,11 @@ class Admission:
     deadline: float
 
     def handler(
-        self, answer: Callable[[web.Request, Admitted], Awaitable[web.StreamResponse]]
+        self, answer: Callable[[web.Request, Admitted], Awaitable[LeanResponse]]
     ) -> Handler:
         """Make a handler of what answers the requests that were let in."""
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handle(request: web.Request) -> LeanResponse:
             until = asyncio.get_running_loop().time() + self.deadline
             if not accepts_json(request.headers.getall("Accept", ())):
                 raise ProblemError("not-acceptable")
@@ -64,8 +64,8 @@ class Admission:
         journey = request[JOURNEY]
         started = perf_counter()
         customer = await self.authenticator.authenticate(_token(request), until=until)
-        journey.stages["identity"] = perf_counter() - started
-        journey.facts["customer"] = self.keys.pseudonym(customer)
+        journey.record.identity_duration = round(perf_counter() - started, 6)
+        journey.record.customer = self.keys.pseudonym(customer)
         if self.request_rate is not None:
             _take_one(self.request_rate, customer, journey)
         return customer
@@ -89,8 +89,10 @@ def _take_one(request_rate: RequestRate, customer: Customer, journey: Journey) -
     request is admitted before that: when `Retry-After` says, which takes precedence (section 7).
     """
     allowance = request_rate.take(customer)
-    journey.headers["RateLimit-Policy"] = f'"customer";q={request_rate.quota};w={WINDOW}'
-    journey.headers["RateLimit"] = f'"customer";r={allowance.remaining};t={allowance.whole_in}'
+    journey.fields = (
+        f'RateLimit-Policy: "customer";q={request_rate.quota};w={WINDOW}\r\n'
+        f'RateLimit: "customer";r={allowance.remaining};t={allowance.whole_in}\r\n'
+    )
     if allowance.wait:
         raise RequestRateExceededError(allowance.wait)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import typedefs, web
 
 from app.web.envelope import Envelope
+from app.web.lean_response import Handler, LeanResponse
 
 Routes = Mapping[str, Handler]
 
@@ -24,20 +25,25 @@ def application(envelope: Envelope, *, reads: Routes, writes: Routes = _NONE) ->
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     for path, handler in reads.items():
         handle = envelope.around(handler, route=path)
-        app.router.add_get(path, handle, expect_handler=_expect_nothing)
+        app.router.add_get(path, _registrable(handle), expect_handler=_expect_nothing)
         _add_options(app, envelope, path, "GET, HEAD, OPTIONS")
     for path, handler in writes.items():
-        app.router.add_post(path, envelope.around(handler, route=path))
+        app.router.add_post(path, _registrable(envelope.around(handler, route=path)))
         _add_options(app, envelope, path, "POST, OPTIONS")
     return app
 
 
 def _add_options(app: web.Application, envelope: Envelope, path: str, allow: str) -> None:
-    async def options(_: web.Request) -> web.Response:
-        return web.Response(status=204, headers={"Allow": allow})
+    async def options(_: web.Request) -> LeanResponse:
+        return LeanResponse(204, {"Allow": allow})
 
     handle = envelope.around(options, route=path)
-    app.router.add_route("OPTIONS", path, handle, expect_handler=_expect_nothing)
+    app.router.add_route("OPTIONS", path, _registrable(handle), expect_handler=_expect_nothing)
+
+
+def _registrable(handler: Handler) -> typedefs.Handler:
+    """Return a handler in the type that aiohttp asks for."""
+    return cast("typedefs.Handler", handler)
 
 
 async def _expect_nothing(_: web.Request) -> None:

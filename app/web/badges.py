@@ -1,22 +1,22 @@
 """`GET /me/badges`."""
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.protocol.query import parse_query
 from app.services.badges import BadgesReader
 from app.web.admission import Admission, Admitted
 from app.web.envelope import JOURNEY
+from app.web.lean_response import Handler, LeanResponse
 from app.web.representation import cache_headers, note, respond
 
 
 def badges_handler(*, admission: Admission, reader: BadgesReader) -> Handler:
     """Make the handler."""
 
-    async def get_badges(request: web.Request, caller: Admitted) -> web.StreamResponse:
+    async def get_badges(request: web.Request, caller: Admitted) -> LeanResponse:
         query = parse_query(request.rel_url.raw_query_string)
         served = await reader.read(caller.customer, query, until=caller.until, pulled=caller.pulled)
-        note(served, request[JOURNEY])
+        note(served, request[JOURNEY].record)
         entry, headers = served.entry, cache_headers(served)
         headers["Link"] = entry.link
         return respond(request, compressed=entry.body or b"", digest=entry.digest, headers=headers)

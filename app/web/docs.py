@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import swagger_ui_bundle
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.web.documents import Document, Find, constant, document_handler, make_document
+from app.web.lean_response import Handler
 from app.web.problem_pages import problem_pages
 from app.web.problems import ProblemError
 

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.protocol.content import compress, digest
+from app.web.lean_response import Handler, LeanResponse
 from app.web.negotiation import accepts_gzip, matches
 
 # Everything a page loads comes from here, nothing is written into the page itself.
@@ -38,7 +38,7 @@ def make_document(body: bytes, content_type: str) -> Document:
 def document_handler(find: Find) -> Handler:
     """Make the handler that answers with the document that a request asks for."""
 
-    async def get_document(request: web.Request) -> web.Response:
+    async def get_document(request: web.Request) -> LeanResponse:
         return _answer(request, await find(request))
 
     return get_document
@@ -53,7 +53,7 @@ def constant(document: Document) -> Find:
     return find
 
 
-def _answer(request: web.Request, document: Document) -> web.Response:
+def _answer(request: web.Request, document: Document) -> LeanResponse:
     gzip = accepts_gzip(request.headers.getall("Accept-Encoding", ()))
     headers = {
         "ETag": f'"{document.digest}{"-gzip" if gzip else ""}"',
@@ -62,9 +62,9 @@ def _answer(request: web.Request, document: Document) -> web.Response:
         "Content-Security-Policy": _POLICY,
     }
     if matches(request.headers.getall("If-None-Match", ()), headers["ETag"]):
-        return web.Response(status=304, headers=headers)
+        return LeanResponse(304, headers)
     headers["Content-Type"] = document.content_type
     if gzip:
         headers["Content-Encoding"] = "gzip"
     body = document.compressed if gzip else document.body
-    return web.Response(body=body, headers=headers)
+    return LeanResponse(200, headers, body)

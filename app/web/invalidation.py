@@ -6,12 +6,12 @@ from typing import Literal
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.domain.identity import Customer, Identifier
 from app.protocol.events import MalformedEventError, read_event
 from app.services.invalidation import Invalidator
 from app.web.envelope import JOURNEY
+from app.web.lean_response import Handler, LeanResponse
 from app.web.problems import ProblemError
 from app.web.shared_secret import check_shared_secret
 
@@ -31,17 +31,17 @@ _decode = msgspec.json.Decoder(_Invalidation).decode
 def webhook_handler(invalidator: Invalidator, *, header: str, secrets: Sequence[str]) -> Handler:
     """Make the handler of `POST /webhooks/loyalty`, for requests that show one of the secrets."""
 
-    async def receive(request: web.Request) -> web.Response:
+    async def receive(request: web.Request) -> LeanResponse:
         check_shared_secret(request.headers.getall(header, ()), secrets)
         try:
             event = read_event(await _body(request))
         except MalformedEventError:
             raise ProblemError("bad-request") from None
-        journey = request[JOURNEY]
-        journey.facts["webhook"] = "ignored" if not event.concerns_us else "taken"
-        journey.facts["customers"] = len(event.customers)
+        record = request[JOURNEY].record
+        record.webhook = "ignored" if not event.concerns_us else "taken"
+        record.customers = len(event.customers)
         await invalidator.invalidate(event.customers, erase=False)
-        return web.Response(status=204)
+        return LeanResponse(204, {})
 
     return receive
 
@@ -49,7 +49,7 @@ def webhook_handler(invalidator: Invalidator, *, header: str, secrets: Sequence[
 def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Handler:
     """Make the handler of `POST /cache/invalidate`; `token` is the admin port's, if it has one."""
 
-    async def invalidate(request: web.Request) -> web.Response:
+    async def invalidate(request: web.Request) -> LeanResponse:
         if token is not None:
             check_shared_secret(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
         try:
@@ -58,7 +58,7 @@ def invalidation_handler(invalidator: Invalidator, *, token: str | None) -> Hand
             raise ProblemError("bad-request") from None
         customer = Customer(Identifier(wanted.identifier), wanted.value)
         await invalidator.invalidate([customer], erase=wanted.erase)
-        return web.Response(status=204)
+        return LeanResponse(204, {})
 
     return invalidate
 

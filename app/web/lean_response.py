@@ -7,6 +7,7 @@ everyday (HTTP/1.0) goes through aiohttp's own response, and so does everything 
 that was not looked at. `tests/web/test_lean_response.py` compares both, byte by byte.
 """
 
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -16,24 +17,29 @@ import aiohttp
 from aiohttp import HttpVersion11, web
 
 _KNOWN = aiohttp.__version__.startswith("3.14.")
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
-_NOT_MODIFIED = 304
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
+}
+# They have no content, and say nothing of its length (RFC 9110 section 8.6).
+_WITHOUT_LENGTH = frozenset({204, 304})
 
 
 class LeanResponse:
-    """An answer whose body is at hand. `headers` may be changed until it is prepared.
+    """An answer whose body is at hand. `headers` may be changed until it is sent.
 
     It is used in place of `aiohttp.web.Response`, of which it has what the server asks for.
+    `common` holds further fields, in the form of a head: each with its line break. They are not
+    looked at, so nothing that came from outside belongs there unchecked.
     """
 
-    __slots__ = ("_bytes", "_keep_alive", "_ordinary", "_writer", "body", "headers", "status")
+    __slots__ = ("_keep_alive", "_request", "body", "common", "headers", "status")
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.status = status
         self.headers = headers
+        self.common = ""
         self.body = body
         self._keep_alive: bool | None = None
-        self._ordinary: web.Response | None = None
 
     @property
     def keep_alive(self) -> bool | None:
@@ -45,48 +51,53 @@ class LeanResponse:
         self._keep_alive = False
 
     async def prepare(self, request: web.BaseRequest) -> object:
-        """Make the head."""
+        """Decide what becomes of the connection."""
+        self._request = request
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        if not _KNOWN or request.version != HttpVersion11:
-            return await self._prepare_ordinary(request)
-        head = self._head()
-        self._writer = request.writer
-        self._bytes = head if request.method == "HEAD" else head + self.body
         return None
 
     async def write_eof(self, _: bytes = b"") -> None:
         """Send everything; waits while the caller reads too slowly."""
-        if self._ordinary is not None:
-            await self._ordinary.write_eof()
+        request = self._request
+        if _KNOWN and request.version == HttpVersion11:
+            await request.writer.write_eof(self.message(head_only=request.method == "HEAD"))
         else:
-            await self._writer.write_eof(self._bytes)
+            await self._write_ordinarily(request)
 
-    def _head(self) -> bytes:
-        """Write the head (RFC 9112 section 2.1).
+    def message(self, *, head_only: bool) -> bytes:
+        """Write the whole answer (RFC 9112 section 2.1).
 
         Raises:
-            ValueError: a value holds a line break.
+            ValueError: a value of `headers` holds a line break.
 
         """
-        lines = [_STATUS_LINES[self.status]]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        if self.status != _NOT_MODIFIED:
-            lines.append(f"Content-Length: {len(self.body)}")
-        lines.append(f"Date: {_http_date(int(time()))}")
-        if not self._keep_alive:
-            lines.append("Connection: close")
-        head = "\r\n".join(lines)
-        breaks = len(lines) - 1
-        if head.count("\n") != breaks or head.count("\r") != breaks:
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        if fields.count("\n") != len(self.headers) or fields.count("\r") != len(self.headers):
             raise ValueError("a line break in a header field")
-        return f"{head}\r\n\r\n".encode()
+        length = "" if self.status in _WITHOUT_LENGTH else f"Content-Length: {len(self.body)}\r\n"
+        end = "\r\n" if self._keep_alive else "Connection: close\r\n\r\n"
+        date = _http_date(int(time()))
+        head = f"{_STATUS_LINES[self.status]}{fields}{self.common}{length}Date: {date}\r\n{end}"
+        return head.encode() if head_only else head.encode() + self.body
 
-    async def _prepare_ordinary(self, request: web.BaseRequest) -> object:
-        self._ordinary = web.Response(status=self.status, headers=self.headers, body=self.body)
+    async def _write_ordinarily(self, request: web.BaseRequest) -> None:
+        headers = [*self.headers.items(), *_fields(self.common)]
+        response = web.Response(status=self.status, headers=headers, body=self.body)
         if not self._keep_alive:
-            self._ordinary.force_close()
-        return await self._ordinary.prepare(request)
+            response.force_close()
+        await response.prepare(request)
+        await response.write_eof()
+
+
+Handler = Callable[[web.Request], Awaitable[LeanResponse]]
+"""Answers the requests to a route."""
+
+
+def _fields(lines: str) -> list[tuple[str, str]]:
+    return [
+        (name, value) for name, _, value in (line.partition(": ") for line in lines.splitlines())
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from app.web.lean_response import Handler, LeanResponse
 from app.web.shared_secret import check_shared_secret
 
 Expose = Callable[[str], tuple[bytes, str]]
@@ -14,11 +14,11 @@ Expose = Callable[[str], tuple[bytes, str]]
 def metrics_handler(expose: Expose, *, token: str | None) -> Handler:
     """Make the handler; `token` is the admin port's, if it has one."""
 
-    async def metrics(request: web.Request) -> web.Response:
+    async def metrics(request: web.Request) -> LeanResponse:
         if token is not None:
             check_shared_secret(request.headers.getall("Authorization", ()), (f"Bearer {token}",))
         body, content_type = expose(",".join(request.headers.getall("Accept", ())))
         headers = {"Content-Type": content_type, "Cache-Control": "no-store", "Vary": "Accept"}
-        return web.Response(body=body, headers=headers)
+        return LeanResponse(200, headers, body)
 
     return metrics

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
-from multidict import CIMultiDict
 
 from app.domain.failures import BudgetExceededError, GatewayError
 from app.domain.identity import (
@@ -22,6 +21,7 @@ from app.domain.query import FaultCode, InvalidQueryError, QueryFault
 from app.services.load import OverloadedError
 from app.services.ports import StoreUnavailableError
 from app.services.request_rate import RequestRateExceededError
+from app.web.lean_response import LeanResponse
 from app.web.problem_table import PROBLEMS
 
 REALM = "badges"
@@ -80,13 +80,15 @@ def answer_to(error: Exception) -> Answer | None:
     return next((answer for answer in answers if answer is not None), None)
 
 
-def problem_response(answer: Answer, request_id: str) -> web.Response:
+def problem_response(answer: Answer, request_id: str) -> LeanResponse:
     """Make the response to a problem."""
-    headers = CIMultiDict(
-        {"Content-Type": "application/problem+json", "Cache-Control": "no-store", **answer.headers}
-    )
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        **answer.headers,
+    }
     body = msgspec.json.encode(details(answer, request_id))
-    return web.Response(status=PROBLEMS[answer.code].status, body=body, headers=headers)
+    return LeanResponse(PROBLEMS[answer.code].status, headers, body)
 
 
 def details(answer: Answer, request_id: str) -> ProblemDetails:

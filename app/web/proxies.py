@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.domain.identity import InvalidCredentialError, MissingCredentialError
 from app.web.envelope import JOURNEY
+from app.web.lean_response import Handler, LeanResponse
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -81,12 +81,13 @@ def noting_clients(proxies: TrustedProxies, handlers: Mapping[str, Handler]) -> 
 
 
 def _noting(proxies: TrustedProxies, handler: Handler) -> Handler:
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.Request) -> LeanResponse:
         try:
             return await handler(request)
         except (MissingCredentialError, InvalidCredentialError):
             origin = proxies.origin(request)
-            request[JOURNEY].facts.update(client=origin.address, client_scheme=origin.scheme)
+            record = request[JOURNEY].record
+            record.client, record.client_scheme = origin.address, origin.scheme
             raise
 
     return handle

@@ -1,13 +1,12 @@
 """How cached answers look over HTTP: validators, coding, and what the cache says of them."""
 
 from datetime import UTC, datetime
-from typing import cast
 
 from aiohttp import web
 
 from app.protocol.content import decompress
 from app.services.badges import Served, Source
-from app.web.envelope import Journey
+from app.services.records import RequestRecord
 from app.web.lean_response import LeanResponse
 from app.web.negotiation import accepts_gzip, matches
 
@@ -17,7 +16,7 @@ _OK, _NOT_MODIFIED = 200, 304
 
 def respond(
     request: web.Request, *, compressed: bytes, digest: str, headers: dict[str, str]
-) -> web.StreamResponse:
+) -> LeanResponse:
     """Answer with a body that was compressed before, or with 304 if the caller has it already.
 
     `headers` are those that a 200 and a 304 have in common.
@@ -27,16 +26,11 @@ def respond(
     headers["ETag"] = tag
     known = request.headers.getall("If-None-Match", ())
     if known and matches(known, tag):
-        return _lean(LeanResponse(_NOT_MODIFIED, headers))
+        return LeanResponse(_NOT_MODIFIED, headers)
     headers["Content-Type"] = "application/json"
     if gzip:
         headers["Content-Encoding"] = "gzip"
-    return _lean(LeanResponse(_OK, headers, compressed if gzip else decompress(compressed)))
-
-
-def _lean(response: LeanResponse) -> web.StreamResponse:
-    """Give aiohttp what it takes for one of its own responses."""
-    return cast("web.StreamResponse", response)
+    return LeanResponse(_OK, headers, compressed if gzip else decompress(compressed))
 
 
 def cache_headers(served: Served) -> dict[str, str]:
@@ -51,17 +45,17 @@ def cache_headers(served: Served) -> dict[str, str]:
     }
 
 
-def note(served: Served, journey: Journey) -> None:
+def note(served: Served, record: RequestRecord) -> None:
     """Keep for the log line, and for Server-Timing, how an answer came about."""
-    journey.stages["cache"] = served.looking_up
+    record.cache_duration = round(served.looking_up, 6)
+    record.cache = served.source
+    record.age = round(served.age, 3)
     if served.fetching is not None:
-        journey.stages["gateway"] = served.fetching
-    journey.facts["cache"] = served.source.value
-    journey.facts["age"] = round(served.age, 3)
+        record.gateway_duration = round(served.fetching, 6)
     if served.stale_reason is not None:
-        journey.facts["stale_reason"] = served.stale_reason
+        record.stale_reason = served.stale_reason
     if served.gateway_request_id is not None:
-        journey.facts["gateway_request_id"] = served.gateway_request_id
+        record.gateway_request_id = served.gateway_request_id
 
 
 def _cache_status(served: Served) -> str:

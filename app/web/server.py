@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -84,7 +85,7 @@ class _Connection(web.RequestHandler):
         answer = Answer(_code(status, exc), {}, {})
         response = self._envelope.refuse(request, answer, client=request.remote)
         response.force_close()
-        return response
+        return cast("web.StreamResponse", response)
 
 
 def _refusing(handle: _Handle, envelope: Envelope) -> _Handle:
@@ -94,7 +95,8 @@ def _refusing(handle: _Handle, envelope: Envelope) -> _Handle:
         try:
             return await handle(request)
         except web.HTTPException as error:
-            return envelope.refuse(request, answer_to(error) or Answer("bad-request", {}, {}))
+            answer = answer_to(error) or Answer("bad-request", {}, {})
+            return cast("web.StreamResponse", envelope.refuse(request, answer))
 
     return handle_request
 

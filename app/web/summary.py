@@ -1,7 +1,6 @@
 """`GET /me/badges/summary`."""
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from app.protocol.content import compress, digest, encode
 from app.protocol.query import parse_no_query
@@ -9,6 +8,7 @@ from app.services.badges import Served, Source
 from app.services.summary import SummaryReader
 from app.web.admission import Admission, Admitted
 from app.web.envelope import JOURNEY
+from app.web.lean_response import Handler, LeanResponse
 from app.web.representation import cache_headers, note, respond
 
 # Of the answers that a summary is made of, the one that is worst off speaks for all.
@@ -18,13 +18,13 @@ _WORSE = (Source.HIT, Source.REFETCHED, Source.MISS, Source.STALE_IF_ERROR, Sour
 def summary_handler(*, admission: Admission, reader: SummaryReader) -> Handler:
     """Make the handler."""
 
-    async def get_summary(request: web.Request, caller: Admitted) -> web.StreamResponse:
+    async def get_summary(request: web.Request, caller: Admitted) -> LeanResponse:
         parse_no_query(request.rel_url.raw_query_string)
         summarised = await reader.read(caller.customer, until=caller.until, pulled=caller.pulled)
         worst = max(summarised.parts, key=_badness)
         oldest = max(summarised.parts, key=lambda part: part.age)
-        note(worst, request[JOURNEY])
-        request[JOURNEY].facts["age"] = round(oldest.age, 3)
+        note(worst, request[JOURNEY].record)
+        request[JOURNEY].record.age = round(oldest.age, 3)
         headers = cache_headers(worst)
         dated = cache_headers(oldest)
         headers.update({name: dated[name] for name in ("Age", "Badges-As-Of")})

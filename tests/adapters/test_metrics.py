@@ -4,13 +4,14 @@ import asyncio
 import io
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 from simulation import VirtualLoop, VirtualTime
 
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.adapters.loop_lag import EVERY, watch_loop_lag
 from app.adapters.memory_store import MemoryStore
 from app.adapters.metrics import Metrics, Watched
@@ -20,15 +21,14 @@ from app.domain.failures import Failure, GatewayError
 from app.services.breaker import Circuit
 from app.services.no_tracer import NoTracer
 from app.services.ports import Reading, StoreUnavailableError
+from app.services.records import RequestRecord
 
 FAILED = GatewayError(Failure.UNREACHABLE, request_id="r-1")
 
 
 def observer_of(metrics: Metrics) -> LogAndMetrics:
     """Make an observer whose log goes nowhere."""
-    return LogAndMetrics(
-        make_logger(log_format="json", level="debug", stream=io.BytesIO()), metrics
-    )
+    return LogAndMetrics(Log(log_format="json", level="debug", stream=io.BytesIO()), metrics)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -39,6 +39,13 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
         for family in text_string_to_metric_families(body.decode())
         for sample in family.samples
         if sample.name == f"badges_bff_{name}" and sample.labels.items() >= labels.items()
+    )
+
+
+def answered(**facts: Any) -> RequestRecord:
+    """Make the record of a request that went well."""
+    return RequestRecord(
+        level="info", method="GET", route="/me/badges", request_id="r-1", status=200, **facts
     )
 
 
@@ -138,11 +145,11 @@ def test_each_notice_moves_its_metric(
         ({"cache": "stale-if-error", "age": 400.0, "stale_reason": "timeout"}, "timeout"),
     ],
 )
-def test_why_nothing_newer_was_served(facts: dict[str, object], reason: str) -> None:
+def test_why_nothing_newer_was_served(facts: dict[str, Any], reason: str) -> None:
     """It is new, it is fresh, or something stood against it."""
     metrics = Metrics()
 
-    metrics.requests.ended("GET", "/me/badges", 200, 0.01, facts)
+    metrics.requests.ended(answered(**facts))
 
     assert value(metrics, "served_age_seconds_sum", reason=reason) == facts["age"]
     assert value(metrics, "served_age_seconds_count") == 1
@@ -218,8 +225,7 @@ def test_every_metric_there_can_be_is_well_formed() -> None:
     observer.gateway_retried(FAILED)
     observer.token_fetched()
     observer.keys_failed("https://issuer")
-    facts = {"cache": "hit", "age": 1.0, "problem": "overloaded", "webhook": "taken"}
-    observer.request_ended("GET", "/me/badges", 200, 0.01, facts)
+    metrics.requests.ended(answered(cache="hit", age=1.0, problem="overloaded", webhook="taken"))
 
     checked = subprocess.run(
         [promtool, "check", "metrics"],

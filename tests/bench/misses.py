@@ -24,10 +24,9 @@ from bench.compare.processes import Cores, idle_for
 from bench.crowds import CROWD, DEADLINE, Crowd, Neighbourhood, crowd, neighbourhood
 from bench.deployed import ROOT
 from bench.reads import machine
-from structlog.typing import FilteringBoundLogger
 
 from app.adapters.gateway_transport import HttpTransport
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
 from app.adapters.observer import LogAndMetrics
 from app.bootstrap import running
@@ -113,7 +112,7 @@ async def gateway(environment: dict[str, str], stack: AsyncExitStack) -> Calling
         stack=stack,
         clock=time.time,
         timer=time.monotonic,
-        observer=LogAndMetrics(silent_logger(stack), Metrics()),
+        observer=LogAndMetrics(silent_log(stack), Metrics()),
         tracer=NoTracer(),
     )
     session = await stack.enter_async_context(gateway_session(settings.gateway))
@@ -124,11 +123,11 @@ async def gateway(environment: dict[str, str], stack: AsyncExitStack) -> Calling
     return Calling(made, credentials)
 
 
-def silent_logger(stack: AsyncExitStack) -> FilteringBoundLogger:
-    """Return a logger that does all the work, for nobody."""
+def silent_log(stack: AsyncExitStack) -> Log:
+    """Return a log that does all the work, for nobody."""
     nowhere = Path(os.devnull).open("wb")  # noqa: SIM115 - the stack closes it
     stack.callback(nowhere.close)
-    return make_logger(log_format="json", level="info", stream=nowhere)
+    return Log(log_format="json", level="info", stream=nowhere)
 
 
 async def in_turn(ways: dict[str, Work], rounds: int, number: int) -> dict[str, list[float]]:
@@ -186,7 +185,7 @@ async def crowds(place: Neighbourhood, rounds: int, limits: dict[str, str]) -> l
     """Run the service, and let a crowd come in each round, for something new each time."""
     settings = load_settings(None, place.environment | limits)
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(running(settings, silent_logger(stack)))
+        service = await stack.enter_async_context(running(settings, silent_log(stack)))
         url = "http://{}:{}/me/badges".format(*service.public)
         names = (f"{'capped' if not limits else 'patient'}{number}" for number in range(rounds))
         return [await crowd(place, f"{url}?name={name}") for name in names]

@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 from chaos.book import Promise
 from chaos.neighbours import AUDIENCE, CLIENT_ID, CLIENT_SECRET
 
-from app.adapters.logs import make_logger
+from app.adapters import logs
 from app.bootstrap import running
 from app.settings import load_settings
 
@@ -44,8 +44,8 @@ class Log(io.BytesIO):
 async def serving(addresses: Mapping[str, str], promise: Promise, log: Log) -> AsyncIterator[str]:
     """Run the service between these neighbours; yields its address."""
     settings = load_settings(None, _environment(addresses, promise))
-    logger = make_logger(log_format="json", level="info", stream=log)
-    async with running(settings, logger) as listening:
+    lines = logs.Log(log_format="json", level="info", stream=log)
+    async with running(settings, lines) as listening:
         host, port = listening.public
         yield f"http://{host}:{port}"
 

@@ -12,10 +12,11 @@ import yaml
 from programs import program
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.adapters.logs import make_logger
+from app.adapters.logs import Log
 from app.adapters.metrics import Metrics, Watched
 from app.adapters.observer import LogAndMetrics
 from app.domain.failures import Failure, GatewayError
+from app.services.records import RequestRecord
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "monitoring" / "prometheus"
@@ -92,9 +93,9 @@ def exposed() -> Series:
     """
     metrics = Metrics()
     metrics.watch(Watched(**dict.fromkeys(Watched.__slots__, lambda: 0.0)))
-    notice(
-        LogAndMetrics(make_logger(log_format="json", level="error", stream=io.BytesIO()), metrics)
-    )
+    notice(LogAndMetrics(Log(log_format="json", level="error", stream=io.BytesIO()), metrics))
+    for status in (200, 503):
+        metrics.requests.ended(answered(status))
     series: Series = {"up": dict(SCRAPED)}
     for family in text_string_to_metric_families(metrics.expose("")[0].decode()):
         for sample in family.samples:
@@ -105,11 +106,23 @@ def exposed() -> Series:
     return series | {name: {"namespace": {""}, "job": {""}} for name in recorded}
 
 
+def answered(status: int) -> RequestRecord:
+    """Make the record of a request that has all that is counted."""
+    return RequestRecord(
+        level="info",
+        method="GET",
+        route="/me/badges",
+        request_id="r-1",
+        status=status,
+        cache="hit",
+        age=1.0,
+        problem="overloaded",
+        webhook="taken",
+    )
+
+
 def notice(observer: LogAndMetrics) -> None:
     """Give the notices that make labelled series, each with the values that rules name."""
-    facts = {"cache": "hit", "age": 1.0, "problem": "overloaded", "webhook": "taken"}
-    for status in (200, 503):
-        observer.request_ended("GET", "/me/badges", status, 0.01, facts)
     for answered in (True, False):
         observer.store_asked("read", 0.01, answered=answered)
     observer.gateway_called("ok", 0.1)

@@ -20,6 +20,7 @@ Answer = dict[str, Any]
 ANSWERS: dict[str, Answer] = {
     "200": {"status": 200, "headers": HEADERS, "body": BODY},
     "304": {"status": 304, "headers": BARE},
+    "204": {"status": 204, "headers": BARE},
     "large": {"status": 200, "headers": HEADERS, "body": BODY * 1000},
 }
 
@@ -105,7 +106,7 @@ async def test_an_unknown_version_of_aiohttp_gets_its_own_response(
     """Nothing is taken for granted there; the bytes are the same again."""
     expected = await sent(server, "GET /lean/200 HTTP/1.1\r\nHost: x\r\n\r\n")
     monkeypatch.setattr(lean_response, "_KNOWN", False)
-    monkeypatch.setattr(LeanResponse, "_head", None)
+    monkeypatch.setattr(LeanResponse, "message", None)
 
     assert await sent(server, "GET /lean/200 HTTP/1.1\r\nHost: x\r\n\r\n") == expected
 
@@ -127,4 +128,4 @@ async def test_a_slow_reader_holds_the_writer_up(server: TestServer) -> None:
 async def test_no_line_break_gets_into_the_head(broken: str) -> None:
     """Nobody adds a field, or a whole answer, by a value."""
     with pytest.raises(ValueError, match="line break"):
-        LeanResponse(200, {"Link": broken})._head()
+        LeanResponse(200, {"Link": broken}).message(head_only=True)
