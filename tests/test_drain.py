@@ -15,7 +15,9 @@ from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
 from app.adapters.observer import LogAndMetrics
 from app.services.no_tracer import NoTracer
+from app.web.application import application
 from app.web.envelope import Envelope
+from app.web.lean_response import LeanResponse
 from app.web.server import listening
 
 
@@ -188,13 +190,12 @@ async def test_a_second_signal_ends_at_once(house: House, second: signal.Signals
 async def test_who_has_just_connected_is_served() -> None:
     """A request that is still on its way when the listener closes gets its answer."""
 
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response()
+    async def answer(_: web.Request) -> LeanResponse:
+        return LeanResponse(200, {})
 
-    app = web.Application()
-    app.router.add_get("/", answer)
     observer = LogAndMetrics(Log(log_format="json", level="error"), Metrics())
     envelope = Envelope(observer=observer, tracer=NoTracer())
+    app = application(envelope, reads={"/": answer})
     server = listening(
         app, host="127.0.0.1", port=0, shutdown_timeout=1, draining=lambda: True, envelope=envelope
     )

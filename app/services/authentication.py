@@ -1,6 +1,5 @@
 """Who is calling: credentials are verified once, then remembered for a short while."""
 
-import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from app.protocol.credentials import (
     take_apart,
     verify,
 )
+from app.services import deadlines
 from app.services.issuer_keys import IssuerKeys
 from app.services.ports import Clock
 
@@ -73,7 +73,7 @@ class Authenticator:
                 return known.customer
             del self._remembered[fingerprint]
         try:
-            async with asyncio.timeout_at(until):
+            async with deadlines.until(until):
                 return await self._judge(take_apart(token), fingerprint)
         except TimeoutError:
             raise IdentityUnavailableError(_TRY_AGAIN_AFTER) from None

@@ -13,6 +13,7 @@ from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.entries import Entry, EntryKeys
 from app.protocol.query import canonical_query
+from app.services import deadlines
 from app.services.fills import Filled, Filler, Wanted
 from app.services.load import InFlight, OverloadedError
 from app.services.ports import Clock
@@ -142,7 +143,7 @@ class BadgesReader:
             until = min(until, asyncio.get_running_loop().time() + self._soft_timeout)
         with self._misses:
             try:
-                async with asyncio.timeout_at(until):
+                async with deadlines.until(until):
                     return await self._filler.join(wanted)
             except TimeoutError as error:
                 raise GatewayError(Failure.TIMEOUT) from error

@@ -12,6 +12,7 @@ from app.domain.summary import Summary, Totals, last_earned, next_to_expire
 from app.protocol import instants
 from app.protocol.content import decode_page
 from app.protocol.query import MAX_SIZE
+from app.services import deadlines
 from app.services.badges import BadgesReader, Served
 from app.services.load import OverloadedError
 from app.services.ports import Clock
@@ -64,6 +65,7 @@ class SummaryReader:
                 return _Part(None, None, error)
             return _Part(served, decode_page(served.entry.body or b""))
 
+        await deadlines.in_task()
         async with asyncio.TaskGroup() as group:
             tasks = {view: group.create_task(ask(query)) for view, query in _VIEWS.items()}
         views = {view: task.result() for view, task in tasks.items()}

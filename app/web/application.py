@@ -11,6 +11,9 @@ from app.web.lean_response import Handler, LeanResponse
 
 Routes = Mapping[str, Handler]
 
+ROUTES: web.AppKey[Routes] = web.AppKey("routes", Mapping)
+"""The handlers of GET and HEAD by path, where that has no parameters."""
+
 _NONE: Routes = MappingProxyType({})
 
 _MAX_BODY_BYTES = 64 * 1024
@@ -23,8 +26,12 @@ def application(envelope: Envelope, *, reads: Routes, writes: Routes = _NONE) ->
     what happens to a request, and in which order, stands in its handler.
     """
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
+    routes: dict[str, Handler] = {}
+    app[ROUTES] = routes
     for path, handler in reads.items():
         handle = envelope.around(handler, route=path)
+        if "{" not in path:
+            routes[path] = handle
         app.router.add_get(path, _registrable(handle), expect_handler=_expect_nothing)
         _add_options(app, envelope, path, "GET, HEAD, OPTIONS")
     for path, handler in writes.items():

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 
 from aiohttp import hdrs, web
 
+from app.web.lean_response import LeanResponse
+
 EXPOSED = (
     "Age",
     "Badges-As-Of",
@@ -26,7 +28,7 @@ _METHODS = "GET, HEAD"
 _HEADERS = "Authorization, Cache-Control, If-None-Match, X-Request-Id, traceparent"
 _PREFLIGHT_LIFE = "7200"  # seconds; no browser believes more
 
-Adorn = Callable[[web.BaseRequest, web.StreamResponse], None]
+Adorn = Callable[[web.BaseRequest, LeanResponse], None]
 
 
 def cross_origin(origins: Collection[str]) -> Adorn:
@@ -38,7 +40,7 @@ def cross_origin(origins: Collection[str]) -> Adorn:
     never allowed: the Authorization header alone authenticates, and a page sets it itself.
     """
 
-    def adorn(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    def adorn(request: web.BaseRequest, response: LeanResponse) -> None:
         if not origins:
             return
         vary = response.headers.get(hdrs.VARY)

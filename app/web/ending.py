@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from app.web.express import UnderWay
+
 
 async def close_listener(
     listener: asyncio.Server, make_connection: Callable[[], asyncio.BaseProtocol]
@@ -36,7 +38,7 @@ def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
             yield accepted
 
 
-async def finish_requests(server: web.Server, shutdown_timeout: float) -> None:
+async def finish_requests(server: web.Server, under_way: UnderWay, shutdown_timeout: float) -> None:
     """Close idle connections; requests under way have `shutdown_timeout` seconds to finish.
 
     aiohttp's own limit applies twice in a row: to the request, and to the connection's task, which
@@ -45,4 +47,6 @@ async def finish_requests(server: web.Server, shutdown_timeout: float) -> None:
     server.pre_shutdown()
     with suppress(TimeoutError):
         async with asyncio.timeout(shutdown_timeout):
+            await under_way.ended()
             await server.shutdown(None)
+    await under_way.cut()

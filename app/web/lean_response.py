@@ -76,7 +76,7 @@ class LeanResponse:
         if fields.count("\n") != len(self.headers) or fields.count("\r") != len(self.headers):
             raise ValueError("a line break in a header field")
         length = "" if self.status in _WITHOUT_LENGTH else f"Content-Length: {len(self.body)}\r\n"
-        end = "\r\n" if self._keep_alive else "Connection: close\r\n\r\n"
+        end = "Connection: close\r\n\r\n" if self._keep_alive is False else "\r\n"
         date = _http_date(int(time()))
         head = f"{_STATUS_LINES[self.status]}{fields}{self.common}{length}Date: {date}\r\n{end}"
         return head.encode() if head_only else head.encode() + self.body

@@ -4,19 +4,29 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from app.web.application import ROUTES, Routes
 from app.web.ending import close_listener, finish_requests
 from app.web.envelope import Envelope
+from app.web.express import ExpressConnection, UnderWay
+from app.web.lean_response import LeanResponse
 from app.web.problems import Answer, answer_to
 
 # Different limits, so that an error tells which of the two was passed.
 _MAX_LINE = 8190
-_MAX_FIELD = 16384
-_MAX_HEADERS = 100
+_PARSING = MappingProxyType(
+    {
+        "max_line_size": _MAX_LINE,
+        "max_field_size": 16384,
+        "max_headers": 100,
+        "auto_decompress": False,
+    }
+)
 _TOO_MANY_HEADERS = "Too many headers received"
 _LAST_REQUEST = 0.1
 _CUT = 0.05
@@ -27,10 +37,10 @@ class ListenError(Exception):
 
 
 _Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-_Adorn = Callable[[web.BaseRequest, web.StreamResponse], None]
+_Adorn = Callable[[web.BaseRequest, LeanResponse], None]
 
 
-class _Connection(web.RequestHandler):
+class _Connection(ExpressConnection):
     """A connection whose errors below the application are problems too, and that knows of drains.
 
     `answered` tells whether it has had an answer yet; `adorn` adds to each what all are to have.
@@ -41,18 +51,19 @@ class _Connection(web.RequestHandler):
     def __init__(
         self,
         server: web.Server,
+        routes: Routes,
+        under_way: UnderWay,
+        *,
         envelope: Envelope,
         draining: Callable[[], bool],
         adorn: _Adorn,
     ) -> None:
         super().__init__(
             server,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type] # documented: None is off
-            max_line_size=_MAX_LINE,
-            max_field_size=_MAX_FIELD,
-            max_headers=_MAX_HEADERS,
-            auto_decompress=False,
+            routes=routes,
+            under_way=under_way,
+            parsing=_PARSING,
+            access_log=None,  # documented: None is off
             lingering_time=1.0,
         )
         self._envelope = envelope
@@ -60,16 +71,16 @@ class _Connection(web.RequestHandler):
         self._adorn = adorn
         self.answered = False
 
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer. Every one passes here, so here all of them say that the drain is on."""
-        self._adorn(request, resp)
+    def complete(self, request: web.BaseRequest, response: LeanResponse) -> None:
+        """Let all answers say that the drain is on."""
+        self._adorn(request, response)
         if self._draining():
-            resp.force_close()
-        finished = await super().finish_response(request, resp, start_time)
+            response.force_close()
         self.answered = True
-        return finished
+
+    def apologise(self, request: web.BaseRequest) -> LeanResponse:
+        """Make a problem of what the envelope let through."""
+        return self._refused(request, "internal-error")
 
     def handle_error(
         self,
@@ -81,11 +92,13 @@ class _Connection(web.RequestHandler):
         """Answer an error of the HTTP layer, or of ours if an application let one through."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
+        return cast("web.StreamResponse", self._refused(request, _code(status, exc)))
+
+    def _refused(self, request: web.BaseRequest, code: str) -> LeanResponse:
         # The peer, be it a proxy: of the headers of such a request nothing is believed.
-        answer = Answer(_code(status, exc), {}, {})
-        response = self._envelope.refuse(request, answer, client=request.remote)
+        response = self._envelope.refuse(request, Answer(code, {}, {}), client=request.remote)
         response.force_close()
-        return cast("web.StreamResponse", response)
+        return response
 
 
 def _refusing(handle: _Handle, envelope: Envelope) -> _Handle:
@@ -110,7 +123,7 @@ def _code(status: int, error: BaseException | None) -> str:
     return "bad-request" if status < 500 else "internal-error"  # noqa: PLR2004
 
 
-def _leave(_: web.BaseRequest, __: web.StreamResponse) -> None:
+def _leave(_: web.BaseRequest, __: LeanResponse) -> None:
     """Leave an answer as it is."""
 
 
@@ -141,7 +154,16 @@ async def listening(
     try:
         server = _server(runner)
         server.request_handler = _refusing(server.request_handler, envelope)
-        connection = partial(_Connection, server, envelope, draining, adorn)
+        under_way = UnderWay()
+        connection = partial(
+            _Connection,
+            server,
+            app[ROUTES],
+            under_way,
+            envelope=envelope,
+            draining=draining,
+            adorn=adorn,
+        )
         try:
             listener = await asyncio.get_running_loop().create_server(
                 connection, host, port, reuse_port=reuse_port, backlog=1024
@@ -154,7 +176,7 @@ async def listening(
         finally:
             await close_listener(listener, connection)
             await _hear_the_newest(server)
-            await finish_requests(server, shutdown_timeout)
+            await finish_requests(server, under_way, shutdown_timeout)
     finally:
         await runner.cleanup()
 

@@ -1,0 +1,317 @@
+"""Connections that answer simple requests without a task.
+
+For each request aiohttp wakes the connection's task, which runs the handler in a task of its own:
+more turns of the event loop, and more work, than all that a cached answer needs. Here the
+connection drives the handler's coroutine itself: from the moment the request comes in to the first
+thing that it waits for, and on when that is there. That is how far a cached answer goes. Who has to
+wait again goes on in a task; Python 3.12 has eager tasks for this. Until then no task is current,
+so that `asyncio.timeout` can't be used: `app.services.deadlines` sees to that.
+
+What is not simple is left to aiohttp: anything but a whole GET or HEAD of HTTP/1.1 without a body,
+alone on its connection, from a caller who reads his answers. So is everything on a version of
+aiohttp that was not looked at.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextvars import copy_context
+from typing import Any, cast
+
+import aiohttp
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, web
+from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
+
+from app.web.lean_response import Handler, LeanResponse
+
+IDLE_TIMEOUT = 3600.0
+_KNOWN = aiohttp.__version__.startswith("3.14.")
+_METHODS = frozenset({"GET", "HEAD"})
+_END_OF_HEAD = b"\r\n\r\n"
+_BUFFER = 2**16
+# aiohttp's own timer knows nothing of what is answered here.
+_NEVER = 1e9
+# Nobody asks for these where there is no body, and the answer is at hand.
+_NO_WRITER: Any = None
+_NO_TASK: Any = None
+_ENDED = object()
+
+_Answering = Coroutine[Any, Any, LeanResponse]
+
+
+class Exchange:
+    """A request, and the coroutine that answers it, which is driven.
+
+    All of it runs in one context, a copy of the current one (PEP 567), as it would in a task.
+    """
+
+    __slots__ = ("_answering", "_awaited", "_connection", "_context", "_task", "request")
+
+    def __init__(
+        self, connection: "ExpressConnection", request: web.BaseRequest, answering: _Answering
+    ) -> None:
+        self.request = request
+        self._connection = connection
+        self._answering = answering
+        self._context = copy_context()
+        self._awaited: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Drive the coroutine to the first thing that it waits for, and on when that is there."""
+        awaited = self._context.run(self._advance)
+        if awaited is None:
+            self._go_on_in_task(None)
+        elif awaited is not _ENDED:
+            self._awaited = awaited
+            awaited.add_done_callback(self._go_on, context=self._context)
+
+    def cut(self) -> asyncio.Task[None] | None:
+        """Leave it unanswered; if a task is returned, it has to be waited for."""
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._awaited.remove_done_callback(self._go_on)
+            self._answering.close()
+        return self._task
+
+    def _go_on(self, _: asyncio.Future[Any]) -> None:
+        awaited = self._advance()
+        if awaited is not _ENDED:
+            self._go_on_in_task(awaited)
+
+    def _advance(self) -> Any:  # noqa: ANN401 - a future of any kind
+        """Drive it until it waits; return what for (None: for another turn), or `_ENDED`."""
+        try:
+            return self._answering.send(None)
+        except StopIteration as end:
+            self._connection.deliver(self, end.value)
+        except Exception as error:  # noqa: BLE001 - the border
+            self._connection.fail(self, error)
+        return _ENDED
+
+    def _go_on_in_task(self, awaited: object) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._finish(awaited), context=self._context)
+
+    async def _finish(self, awaited: object) -> None:
+        try:
+            response = await _Rest(self._answering, awaited)
+        except Exception as error:  # noqa: BLE001 - the border
+            self._connection.fail(self, error)
+        else:
+            self._connection.deliver(self, response)
+
+
+class _Rest:
+    """The rest of a coroutine that was begun and waits for something: an iterator for `await`.
+
+    What it waits for is handed out once more, to whoever goes on with it now.
+    """
+
+    __slots__ = ("_awaited", "_coroutine")
+
+    def __init__(self, coroutine: _Answering, awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, LeanResponse]:
+        return self  # type: ignore[return-value] # it has what is needed of one
+
+    def __iter__(self) -> "_Rest":
+        return self
+
+    def __next__(self) -> object:
+        awaited, self._awaited = self._awaited, None
+        return self._coroutine.send(None) if awaited is None else awaited
+
+    def throw(self, *error: Any) -> object:  # noqa: ANN401 - Python's
+        return self._coroutine.throw(*error)
+
+
+class UnderWay:
+    """The exchanges of a listener that have not ended."""
+
+    def __init__(self) -> None:
+        self._exchanges: set[Exchange] = set()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Note that one begins."""
+        self._exchanges.add(exchange)
+
+    def remove(self, exchange: Exchange) -> None:
+        """Note that one has ended."""
+        self._exchanges.discard(exchange)
+        if self._waiter is not None and not self._exchanges:
+            self._waiter.set_result(None)
+
+    async def ended(self) -> None:
+        """Wait until all have ended; one at a time may wait."""
+        if self._exchanges:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    async def cut(self) -> None:
+        """Leave those unanswered that have not ended."""
+        tasks = [exchange.cut() for exchange in self._exchanges]
+        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+        self._exchanges.clear()
+
+
+class ExpressConnection(web.RequestHandler):
+    """A connection that answers what is simple, and lets aiohttp answer what is not.
+
+    `routes` are the handlers by path; other paths go through aiohttp's application. `parsing` are
+    the limits to what is parsed, by the names of aiohttp's parameters.
+    """
+
+    __slots__ = (
+        *("_deaf", "_exchange", "_held", "_idle", "_ordinary", "_returns", "_routes", "_scout"),
+        *("_server", "_under_way", "_used_at"),
+    )
+
+    def __init__(
+        self,
+        server: web.Server,
+        *,
+        routes: Mapping[str, Handler],
+        under_way: UnderWay,
+        parsing: Mapping[str, Any],
+        **options: Any,  # noqa: ANN401 - aiohttp's
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(server, loop=loop, keepalive_timeout=_NEVER, **parsing, **options)
+        self._server = server
+        self._routes = routes
+        self._under_way = under_way
+        self._scout = HttpRequestParser(self, loop, _BUFFER, **parsing)
+        self._exchange: Exchange | None = None
+        self._held = b""
+        self._ordinary = not _KNOWN
+        self._returns = False
+        self._deaf = False
+        self._used_at = loop.time()
+        self._idle = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
+
+    def complete(self, request: web.BaseRequest, response: LeanResponse) -> None:
+        """Add what all answers are to have: each passes here just before it is sent."""
+        raise NotImplementedError
+
+    def apologise(self, request: web.BaseRequest) -> LeanResponse:
+        """Make the answer to a request that failed in a way that nobody foresaw."""
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the caller sent, and answer it if it is a request, whole and simple."""
+        self._used_at = asyncio.get_running_loop().time()
+        if self._ordinary or self._deaf:
+            self._returns = False
+            super().data_received(data)
+        elif self._exchange is not None:
+            self._hold(data)
+        else:
+            self._held = self._held + data if self._held else data
+            self._look(data)
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way goes on."""
+        self._deaf = True
+        super().close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note that the caller is gone; what he asked for is gone on with."""
+        self._idle.cancel()
+        super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer in aiohttp's way."""
+        self.complete(request, cast("LeanResponse", resp))
+        finished = await super().finish_response(request, resp, start_time)
+        self._ordinary = not (self._returns and resp.keep_alive)
+        return finished
+
+    def deliver(self, exchange: Exchange, response: LeanResponse) -> None:
+        """Send the answer to a simple request."""
+        transport = self._ended(exchange)
+        if transport is None:
+            return
+        self.complete(exchange.request, response)
+        transport.write(response.message(head_only=exchange.request.method == "HEAD"))
+        if response.keep_alive is False:
+            transport.close()
+        elif self._held:
+            transport.resume_reading()
+            self._hand_over()
+
+    def fail(self, exchange: Exchange, error: Exception) -> None:
+        """Answer a simple request whose handler failed."""
+        self.log_exception("a handler failed", exc_info=error)
+        self.deliver(exchange, self.apologise(exchange.request))
+
+    def _ended(self, exchange: Exchange) -> asyncio.Transport | None:
+        self._exchange = None
+        self._under_way.remove(exchange)
+        return self.transport
+
+    def _look(self, data: bytes) -> None:
+        """See whether there is a request by now."""
+        try:
+            messages, _, _ = self._scout.feed_data(data)
+        except HttpProcessingError:
+            self._hand_over()
+            return
+        if not messages:
+            return
+        message, payload = messages[0]
+        if len(messages) > 1 or message.upgrade or not data.endswith(_END_OF_HEAD):
+            self._hand_over()
+        elif payload is EMPTY_PAYLOAD and self._is_simple(message):
+            self._held = b""
+            self._begin(message)
+        else:
+            self._hand_over(returns=payload.is_eof())
+
+    def _is_simple(self, message: RawRequestMessage) -> bool:
+        return (
+            message.method in _METHODS
+            and message.version == HttpVersion11
+            and not message.should_close
+            and self.transport is not None
+            and not self.transport.get_write_buffer_size()
+        )
+
+    def _begin(self, message: RawRequestMessage) -> None:
+        server = self._server
+        request = server.request_factory(message, EMPTY_PAYLOAD, self, _NO_WRITER, _NO_TASK)
+        handler: Callable[[Any], Any] = self._routes.get(
+            message.path.partition("?")[0], server.request_handler
+        )
+        exchange = Exchange(self, request, handler(request))
+        self._exchange = exchange
+        self._under_way.add(exchange)
+        exchange.begin()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what comes before the answer: it is the next request's."""
+        self._held += data
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def _hand_over(self, *, returns: bool = False) -> None:
+        """Leave what came to aiohttp, and all that will; if it `returns`, until the answer."""
+        held, self._held = self._held, b""
+        self._ordinary, self._returns = True, returns
+        super().data_received(held)
+
+    def _close_if_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._used_at + IDLE_TIMEOUT - loop.time()
+        if left > 0:
+            self._idle = loop.call_later(left, self._close_if_idle)
+        else:
+            self.force_close()
