@@ -7,6 +7,8 @@ next tick and costs nothing worth having.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from time import perf_counter
+from typing import Protocol
 
 from app.services.breaker import Breaker
 from app.services.ports import Reading, StoreUnavailableError
@@ -15,15 +17,27 @@ Names = tuple[str, str]
 Fetch = Callable[[Sequence[Names]], Awaitable[Sequence[bytes | None]]]
 
 
+class Told(Protocol):
+    """Is told of a round trip: how many entries were read, in how many seconds, and whether."""
+
+    def __call__(self, count: int, seconds: float, /, *, answered: bool) -> None: ...  # noqa: D102
+
+
+def to_nobody(_count: int, _seconds: float, *, answered: bool) -> None:
+    """Tell nobody of a round trip."""
+
+
 class _Batch:
     """The reads of one tick, and those who wait for them."""
 
-    __slots__ = ("era", "over", "waiting")
+    __slots__ = ("began", "era", "loop", "over", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.waiting: dict[Names, list[asyncio.Future[Reading]]] = {}
         self.over = False
         self.era = 0
+        self.began = 0.0
 
     def deliver(self, values: Sequence[bytes | None]) -> None:
         """Hand out two values for each pair of names."""
@@ -48,7 +62,7 @@ class BatchedReads:
 
     `fetch` returns two values for each pair of names: the entry's and the epoch's. Nobody waits
     for it longer than `timeout` seconds; it is not cancelled then, but ends by itself. The breaker
-    is told of each batch.
+    is told of each batch, and so is `told`.
 
     Equal reads share one answer. A read joins only a batch that was not yet sent: what is answered
     was in the store after the read was asked for. A cancelled reader disturbs nobody.
@@ -60,10 +74,12 @@ class BatchedReads:
         *,
         timeout: float,
         breaker: Breaker,
+        told: Told = to_nobody,
     ) -> None:
         self._fetch = fetch
         self._timeout = timeout
         self._breaker = breaker
+        self._told = told
         self._collecting: _Batch | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -76,7 +92,7 @@ class BatchedReads:
 
         """
         batch = self._collecting or self._begin()
-        waiter: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Reading] = batch.loop.create_future()
         batch.waiting.setdefault((name, epoch_name), []).append(waiter)
         return waiter
 
@@ -95,16 +111,17 @@ class BatchedReads:
         """
         if self._closed:
             raise StoreUnavailableError
-        self._collecting = batch = _Batch()
-        task = asyncio.get_running_loop().create_task(self._answer(batch))
+        loop = asyncio.get_running_loop()
+        self._collecting = batch = _Batch(loop)
+        task = loop.create_task(self._answer(batch))
         self._under_way.add(task)
         task.add_done_callback(partial(self._end, batch))
         return batch
 
     async def _answer(self, batch: _Batch) -> None:
         self._collecting = None
-        batch.era = self._breaker.era
-        timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up, batch)
+        batch.era, batch.began = self._breaker.era, perf_counter()
+        timer = batch.loop.call_later(self._timeout, self._give_up, batch)
         try:
             values = await self._fetch(tuple(batch.waiting))
         # Whatever it is (redis-py has errors outside of its own family), nobody is left waiting.
@@ -113,6 +130,7 @@ class BatchedReads:
         else:
             if not batch.over:
                 self._breaker.succeeded(batch.era)
+                self._tell(batch, answered=True)
                 batch.deliver(values)
         finally:
             timer.cancel()
@@ -120,7 +138,11 @@ class BatchedReads:
     def _give_up(self, batch: _Batch) -> None:
         if not batch.over:
             self._breaker.failed(batch.era)
+            self._tell(batch, answered=False)
             batch.fail()
+
+    def _tell(self, batch: _Batch, *, answered: bool) -> None:
+        self._told(len(batch.waiting), perf_counter() - batch.began, answered=answered)
 
     def _end(self, batch: _Batch, task: asyncio.Task[None]) -> None:
         """Leave nobody waiting whose batch was cancelled, be it before its first step."""

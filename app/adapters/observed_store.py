@@ -12,7 +12,8 @@ T = TypeVar("T")
 class ObservedStore:
     """Passes everything on to a store, and tells how long it took and whether there was an answer.
 
-    See `app.services.ports.EntryStore` for the operations.
+    See `app.services.ports.EntryStore` for the operations. Of reads it tells traces alone: many go
+    out in one round trip, which the store itself tells of.
     """
 
     def __init__(self, store: EntryStore, *, observer: Observer, tracer: Tracer) -> None:
@@ -20,9 +21,10 @@ class ObservedStore:
         self._observer = observer
         self._tracer = tracer
 
-    async def read(self, name: str, epoch_name: str) -> Reading:
+    def read(self, name: str, epoch_name: str) -> Awaitable[Reading]:
         """Read an entry together with its epoch."""
-        return await self._observed("read", self._store.read(name, epoch_name))
+        reading = self._store.read(name, epoch_name)
+        return self._traced(reading) if self._tracer.active else reading
 
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
         """Return the epoch in force."""
@@ -58,6 +60,10 @@ class ObservedStore:
     async def pause_left(self, name: str) -> float:
         """Tell how much of a pause is left, in seconds."""
         return await self._observed("pause_left", self._store.pause_left(name))
+
+    async def _traced(self, reading: Awaitable[Reading]) -> Reading:
+        with self._tracer.call("store read"):
+            return await reading
 
     async def _observed(self, operation: str, work: Awaitable[T]) -> T:
         """Wait for an operation. One whose caller left meanwhile is not counted: it has no end."""

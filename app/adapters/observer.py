@@ -48,9 +48,10 @@ class LogAndMetrics:
         """Say that the store was out of reach; it was counted where it was asked."""
         self._logger.warning("store_failed", operation=operation)
 
-    def entries_read(self, count: int) -> None:
+    def entries_read(self, count: int, seconds: float, *, answered: bool) -> None:
         """Count a round trip for reads."""
         self._metrics.store.batches.observe(count)
+        self.store_asked("read", seconds, answered=answered)
 
     def entry_rejected(self, name: str) -> None:
         """Say that an entry did not open: an alarm."""

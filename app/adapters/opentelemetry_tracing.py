@@ -48,6 +48,8 @@ class _Span:
 class OpenTelemetryTracer:
     """Traces through a provider that it does not own. See `app.services.ports.Tracer`."""
 
+    active = True
+
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("badges_bff", __version__)
         self._context = TraceContextTextMapPropagator()

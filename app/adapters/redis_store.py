@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from redis.asyncio import RedisCluster
 from redis.exceptions import ResponseError
 
-from app.adapters.batches import BatchedReads, Names
+from app.adapters.batches import BatchedReads, Names, Told, to_nobody
 from app.adapters.redis_borrowing import checked_values, read_values
 from app.adapters.redis_connections import Client
 from app.adapters.redis_durable import write_durably
@@ -68,10 +68,10 @@ class RedisStore:
     """Keeps entries and epochs as strings with an expiry.
 
     Nobody waits longer than `timeout` seconds; after a few failures in a row a circuit breaker
-    spares requests the wait; `changed` is told of its states. `entries_read` is told how many
-    entries each round trip of reads is for. Commands are never cancelled: one that is late ends by
-    itself, so that no reply of it is left over on its connection, and a connection that takes long
-    to make is there for those who come later.
+    spares requests the wait; `changed` is told of its states, `told` of each round trip of reads.
+    Commands are never cancelled: one that is late ends by itself, so that no reply of it is left
+    over on its connection, and a connection that takes long to make is there for those who come
+    later.
     """
 
     def __init__(
@@ -80,14 +80,13 @@ class RedisStore:
         *,
         timeout: float,
         changed: Callable[[Circuit], None] = lambda _: None,
-        entries_read: Callable[[int], None] = lambda _: None,
+        told: Told = to_nobody,
     ) -> None:
         self._redis = redis
-        self._entries_read = entries_read
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
         self._breaker = Breaker(_BREAKER, timer=time.monotonic, changed=changed)
-        self._reads = BatchedReads(self._fetch, timeout=timeout, breaker=self._breaker)
+        self._reads = BatchedReads(self._fetch, timeout=timeout, breaker=self._breaker, told=told)
         self._write = redis.register_script(_WRITE)
         self._change = redis.register_script(_CHANGE)
         self._hold = redis.register_script(_HOLD)
@@ -95,11 +94,11 @@ class RedisStore:
         self._count = redis.register_script(_COUNT)
         self._pause = redis.register_script(_PAUSE)
 
-    async def read(self, name: str, epoch_name: str) -> Reading:
+    def read(self, name: str, epoch_name: str) -> Awaitable[Reading]:
         """Read an entry together with its epoch."""
         if not self._breaker.lets_pass():
             raise StoreUnavailableError
-        return await self._reads.read(name, epoch_name)
+        return self._reads.read(name, epoch_name)
 
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:
         """Return the epoch in force: the one proposed if there was none."""
@@ -174,7 +173,6 @@ class RedisStore:
 
     async def _fetch(self, names: Sequence[Names]) -> Sequence[bytes | None]:
         """Read in one round trip: an MGET, or on a Cluster one pipeline for each node."""
-        self._entries_read(len(names))
         flat = [name for pair in names for name in pair]
         if not isinstance(self._redis, RedisCluster):
             return await read_values(self._redis.connection_pool, flat)

@@ -107,7 +107,7 @@ async def _store(settings: CacheSettings, tools: Tools) -> EntryStore:
         redis,
         timeout=settings.timeout,
         changed=partial(tools.observer.circuit_changed, "store"),
-        entries_read=tools.observer.entries_read,
+        told=tools.observer.entries_read,
     )
     tools.stack.push_async_callback(store.close)
     return store

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from msgspec import Struct
+from typing import Protocol
 
 CLOCK_SKEW = 5.0
 PULL_TO_REFRESH_AGE = 5.0
@@ -23,16 +22,21 @@ class Freshness(StrEnum):
     UNUSABLE = "unusable"
 
 
-class Lifetime(Struct, frozen=True, kw_only=True):
+class Dated(Protocol):
     """What an entry says of its own time.
 
     `fetched_at`: when its fetch from the gateway began; `turns_at`: when the first of its badges
     starts or expires after that, None if none does; `missing`: it remembers an unknown customer.
     """
 
-    fetched_at: float
-    turns_at: float | None
-    missing: bool
+    @property
+    def fetched_at(self) -> float: ...  # noqa: D102 - see above
+
+    @property
+    def turns_at(self) -> float | None: ...  # noqa: D102
+
+    @property
+    def missing(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class FreshnessPolicy:
     stale_for: float
     missing_for: float
 
-    def fresh_until(self, entry: Lifetime) -> float:
+    def fresh_until(self, entry: Dated) -> float:
         """Until when an entry is fresh.
 
         Entries that were filled together must not run out together: up to a tenth of the time is
@@ -64,7 +68,7 @@ class FreshnessPolicy:
         """For how long an entry is worth keeping."""
         return self.missing_for if missing else self.fresh_for + self.stale_for
 
-    def judge(self, entry: Lifetime, *, now: float, invalidated: bool) -> Freshness:
+    def judge(self, entry: Dated, *, now: float, invalidated: bool) -> Freshness:
         """Say what an entry is good for now.
 
         A replica whose clock runs ahead may have written an entry a little in the future: up to

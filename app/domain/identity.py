@@ -15,7 +15,7 @@ class Identifier(StrEnum):
     CARD_NUMBER = "cardNumber"
 
 
-class Customer(Struct, frozen=True):
+class Customer(Struct, frozen=True, cache_hash=True):
     """A customer by one identifier. The value is personal: it stays out of every repr and log."""
 
     identifier: Identifier

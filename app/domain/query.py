@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class View(StrEnum):
     """Which badges: those that can be enrolled for, can be earned, were earned, or ran out."""
@@ -61,8 +63,7 @@ class Bound:
     instant: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadgesQuery:
+class BadgesQuery(Struct, frozen=True, kw_only=True, cache_hash=True):
     """A valid query; its defaults are the gateway's own. `page` counts from 1."""
 
     view: View = View.ISSUABLE

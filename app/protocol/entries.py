@@ -15,7 +15,6 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.domain.freshness import Lifetime
 from app.domain.identity import Customer, Identifier
 
 _FORMAT = b"badges-entry-2"
@@ -48,13 +47,6 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     def missing(self) -> bool:
         """Whether this remembers that the gateway does not know the customer."""
         return self.body is None
-
-    @property
-    def lifetime(self) -> Lifetime:
-        """What the entry says of its own time."""
-        return Lifetime(
-            fetched_at=self.fetched_at, turns_at=self.turns_at, missing=self.body is None
-        )
 
 
 class BrokenSealError(Exception):

@@ -168,7 +168,7 @@ class BadgesReader:
             entry=entry,
             source=source,
             age=max(0.0, now - entry.fetched_at),
-            ttl=self._policy.fresh_until(entry.lifetime) - now,
+            ttl=self._policy.fresh_until(entry) - now,
             looking_up=looking_up,
         )
 

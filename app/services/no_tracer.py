@@ -21,6 +21,8 @@ class _NoSpan:
 class NoTracer:
     """Traces nothing, at no cost worth having. See `app.services.ports.Tracer`."""
 
+    active = False
+
     def __init__(self) -> None:
         self._nothing: nullcontext[Span] = nullcontext(_NoSpan())
 

@@ -1,6 +1,6 @@
 """What the services need of the outside world; the adapters provide it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,7 +51,7 @@ class EntryStore(Protocol):
     `StoreUnavailableError` if the store does not answer in time, or not at all.
     """
 
-    async def read(self, name: str, epoch_name: str) -> Reading:
+    def read(self, name: str, epoch_name: str) -> Awaitable[Reading]:
         """Read an entry together with its epoch, both as they are now."""
         ...
 
@@ -154,8 +154,8 @@ class Observer(Protocol):
     def store_failed(self, operation: str) -> None:
         """The store was out of reach, and something has to be done without it."""
 
-    def entries_read(self, count: int) -> None:
-        """So many entries are being read in one round trip."""
+    def entries_read(self, count: int, seconds: float, *, answered: bool) -> None:
+        """A round trip to read so many entries came to its end, with an answer or without."""
 
     def entry_rejected(self, name: str) -> None:
         """An entry did not open for the customer and query it was read for: an alarm.
@@ -212,6 +212,11 @@ class Span(Protocol):
 
 class Tracer(Protocol):
     """Tells traces of what is done. Never waits, never fails."""
+
+    @property
+    def active(self) -> bool:
+        """Whether there are traces at all."""
+        ...
 
     def request(
         self, method: str, route: str, headers: Mapping[str, str], /

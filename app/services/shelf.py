@@ -110,12 +110,12 @@ class Shelf:
         if stands is Standing.ERASED:
             return Freshness.UNUSABLE
         invalidated = stands is Standing.INVALIDATED
-        return self._policy.judge(entry.lifetime, now=now, invalidated=invalidated)
+        return self._policy.judge(entry, now=now, invalidated=invalidated)
 
     def _look_up_locally(self, key: EntryKey) -> LookUp:
         entry = self._local.get(key.name)
         if entry is not None:
-            freshness = self._policy.judge(entry.lifetime, now=self._clock(), invalidated=False)
+            freshness = self._policy.judge(entry, now=self._clock(), invalidated=False)
             if freshness is Freshness.FRESH:
                 return LookUp(entry, freshness, None, reachable=False)
             del self._local[key.name]

@@ -88,13 +88,13 @@ def _take_one(request_rate: RequestRate, customer: Customer, journey: Journey) -
     evenly over `w` seconds; `r` are left now, and in `t` seconds the quota is whole again. The next
     request is admitted before that: when `Retry-After` says, which takes precedence (section 7).
     """
-    allowance = request_rate.take(customer)
+    remaining, whole_in, wait = request_rate.take(customer)
     journey.fields = (
         f'RateLimit-Policy: "customer";q={request_rate.quota};w={WINDOW}\r\n'
-        f'RateLimit: "customer";r={allowance.remaining};t={allowance.whole_in}\r\n'
+        f'RateLimit: "customer";r={remaining};t={whole_in}\r\n'
     )
-    if allowance.wait:
-        raise RequestRateExceededError(allowance.wait)
+    if wait:
+        raise RequestRateExceededError(wait)
 
 
 def _is_pulled(request: web.Request) -> bool:

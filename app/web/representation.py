@@ -1,9 +1,8 @@
 """How cached answers look over HTTP: validators, coding, and what the cache says of them."""
 
-from datetime import UTC, datetime
-
 from aiohttp import web
 
+from app.protocol import instants
 from app.protocol.content import decompress
 from app.services.badges import Served, Source
 from app.services.records import RequestRecord
@@ -35,12 +34,11 @@ def respond(
 
 def cache_headers(served: Served) -> dict[str, str]:
     """Say how old an answer is, and where it came from."""
-    as_of = datetime.fromtimestamp(served.entry.fetched_at, UTC).isoformat(timespec="milliseconds")
     return {
         "Cache-Control": "private, no-cache",
         "Vary": "Accept-Encoding",
         "Age": str(int(served.age)),
-        "Badges-As-Of": as_of.replace("+00:00", "Z"),
+        "Badges-As-Of": instants.to_text(int(served.entry.fetched_at * 1000)),
         "Cache-Status": f"{_CACHE_NAME}; {_cache_status(served)}",
     }
 

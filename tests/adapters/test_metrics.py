@@ -69,7 +69,7 @@ def states(**overrides: float) -> Watched:
             "store_operation_duration_seconds_count",
             {"operation": "read", "result": "unavailable"},
         ),
-        (lambda to: to.entries_read(1), "store_read_batch_entries_sum", {}),
+        (lambda to: to.entries_read(1, 0.001, answered=True), "store_read_batch_entries_sum", {}),
         (lambda to: to.entry_rejected("n"), "cache_entries_rejected_total", {}),
         (lambda to: to.entry_from_the_future(), "cache_entries_from_the_future_total", {}),
         (

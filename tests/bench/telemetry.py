@@ -123,7 +123,7 @@ async def parts(log: Log) -> dict[str, list[float]]:
     return {
         "metrics of the request": looped(lambda: metrics.requests.ended(RECORD)),
         "metrics of the store's read": [a - b for a, b in zip(more, plain, strict=True)],
-        "metrics of the batch": looped(lambda: observer.entries_read(1)),
+        "metrics of the batch": looped(lambda: observer.entries_read(1, 0.001, answered=True)),
         "a trace that is off": looped(trace),
         LOG_LINE: [each / TOGETHER for each in looped(lambda: log.requests([RECORD] * TOGETHER))],
     }

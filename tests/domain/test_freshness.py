@@ -1,12 +1,23 @@
 """Freshness: what an entry is good for at every age, and how long it is kept."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.freshness import CLOCK_SKEW, Freshness, FreshnessPolicy, Lifetime
+from app.domain.freshness import CLOCK_SKEW, Freshness, FreshnessPolicy
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """What an entry says of its own time."""
+
+    fetched_at: float
+    turns_at: float | None
+    missing: bool
+
 
 POLICY = FreshnessPolicy(fresh_for=60.0, revalidate_for=300.0, stale_for=86400.0, missing_for=30.0)
 FETCHED = 1_795_000_000.0
