@@ -18,6 +18,7 @@ from app.services.no_tracer import NoTracer
 from app.web.application import application
 from app.web.envelope import Envelope
 from app.web.lean_response import LeanResponse
+from app.web.proxies import TrustedProxies
 from app.web.server import listening
 
 
@@ -194,7 +195,7 @@ async def test_who_has_just_connected_is_served() -> None:
         return LeanResponse(200, {})
 
     observer = LogAndMetrics(Log(log_format="json", level="error"), Metrics())
-    envelope = Envelope(observer=observer, tracer=NoTracer())
+    envelope = Envelope(observer=observer, tracer=NoTracer(), proxies=TrustedProxies(()))
     app = application(envelope, reads={"/": answer})
     server = listening(
         app, host="127.0.0.1", port=0, shutdown_timeout=1, draining=lambda: True, envelope=envelope

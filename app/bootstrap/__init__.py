@@ -44,7 +44,7 @@ from app.web.invalidation import invalidation_handler, webhook_handler
 from app.web.lean_response import Handler
 from app.web.metrics import metrics_handler
 from app.web.openapi import document_bytes
-from app.web.proxies import TrustedProxies, noting_clients
+from app.web.proxies import TrustedProxies
 from app.web.server import listening
 from app.web.summary import summary_handler
 
@@ -120,24 +120,27 @@ async def running(
         summary = summary_handler(
             admission=admission, reader=SummaryReader(reader=cache.reader, clock=clock)
         )
-        envelope = Envelope(observer=observer, tracer=tracer)
-        noting = partial(noting_clients, TrustedProxies(settings.server.trusted_proxies))
+        envelope = Envelope(
+            observer=observer,
+            tracer=tracer,
+            proxies=TrustedProxies(settings.server.trusted_proxies),
+        )
         public = application(
             envelope,
             reads={
-                **noting({"/me/badges": badges, "/me/badges/summary": summary, **health}),
+                "/me/badges": badges,
+                "/me/badges/summary": summary,
+                **health,
                 **documentation(document_bytes(webhook_header=settings.webhook.header)),
             },
-            writes=noting(_webhook(settings, cache.invalidator)),
+            writes=_webhook(settings, cache.invalidator),
         )
         secret = settings.server.admin_token
         token = secret.get_secret_value() if secret else None
         admin = application(
             envelope,
             reads={"/metrics": metrics_handler(metrics.expose, token=token), **health},
-            writes=noting(
-                {"/cache/invalidate": invalidation_handler(cache.invalidator, token=token)}
-            ),
+            writes={"/cache/invalidate": invalidation_handler(cache.invalidator, token=token)},
         )
         yield await _listen(settings, envelope, stack, readiness, public=public, admin=admin)
 

@@ -32,6 +32,8 @@ def invalidated(epoch: bytes | None) -> bytes:
 
 def standing(epoch_of_entry: bytes, current: bytes | None) -> Standing:
     """Say how an entry stands: an absent epoch never matches, neither does another `erase`."""
+    if current == epoch_of_entry:
+        return Standing.CURRENT
     if current is None or current[:HALF] != epoch_of_entry[:HALF]:
         return Standing.ERASED
-    return Standing.CURRENT if current == epoch_of_entry else Standing.INVALIDATED
+    return Standing.INVALIDATED

@@ -55,6 +55,22 @@ class Authenticator:
         self._clock = clock
         self._remembered: dict[bytes, _Remembered] = {}
 
+    def remembered(self, token: str) -> Customer | None:
+        """Return the customer of a bearer token that was verified a short while ago.
+
+        Raises:
+            InvalidCredentialError: it can't be one.
+
+        """
+        fingerprint = _fingerprint(token)
+        known = self._remembered.get(fingerprint)
+        if known is None:
+            return None
+        if self._clock() < known.until and known.issuer.keys.at_hand is known.keys:
+            return known.customer
+        del self._remembered[fingerprint]
+        return None
+
     async def authenticate(self, token: str, *, until: float) -> Customer:
         """Verify a bearer token and find its customer; `until` is a deadline in the loop's time.
 
@@ -64,14 +80,7 @@ class Authenticator:
             IdentityUnavailableError: it can't be judged now.
 
         """
-        if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-            raise InvalidCredentialError("size or characters")
-        fingerprint = hashlib.sha256(token.encode()).digest()
-        known = self._remembered.get(fingerprint)
-        if known is not None:
-            if self._clock() < known.until and known.issuer.keys.at_hand is known.keys:
-                return known.customer
-            del self._remembered[fingerprint]
+        fingerprint = _fingerprint(token)
         try:
             async with deadlines.until(until):
                 return await self._judge(take_apart(token), fingerprint)
@@ -117,3 +126,9 @@ class Authenticator:
             del self._remembered[next(iter(self._remembered))]
         until = min(self._clock() + REMEMBERED_FOR, verified.expires_at)
         self._remembered[fingerprint] = _Remembered(customer, until, issuer, keys)
+
+
+def _fingerprint(token: str) -> bytes:
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise InvalidCredentialError("size or characters")
+    return hashlib.sha256(token.encode()).digest()

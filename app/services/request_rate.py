@@ -65,9 +65,10 @@ class RequestRate:
 
     def take(self, customer: Customer) -> Allowance:
         """Count a request of a customer, unless it is one too many: then `wait` is not 0."""
-        now = self._now() * self.quota
+        quota = self.quota
+        now = self._now() * quota
         whole_at = max(self._young.get(customer) or self._old.get(customer, 0), now)
-        excess = whole_at + _REQUEST - now - self.quota * _REQUEST
+        excess = whole_at + _REQUEST - now - quota * _REQUEST
         if excess > 0:
             self._young[customer] = whole_at
             return Allowance(0, self._seconds(whole_at - now), self._seconds(excess))

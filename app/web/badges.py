@@ -7,7 +7,7 @@ from app.services.badges import BadgesReader
 from app.web.admission import Admission, Admitted
 from app.web.envelope import JOURNEY
 from app.web.lean_response import Handler, LeanResponse
-from app.web.representation import cache_headers, note, respond
+from app.web.representation import cache_fields, note, respond
 
 
 def badges_handler(*, admission: Admission, reader: BadgesReader) -> Handler:
@@ -17,8 +17,8 @@ def badges_handler(*, admission: Admission, reader: BadgesReader) -> Handler:
         query = parse_query(request.rel_url.raw_query_string)
         served = await reader.read(caller.customer, query, until=caller.until, pulled=caller.pulled)
         note(served, request[JOURNEY].record)
-        entry, headers = served.entry, cache_headers(served)
-        headers["Link"] = entry.link
-        return respond(request, compressed=entry.body or b"", digest=entry.digest, headers=headers)
+        entry = served.entry
+        fields = f"{cache_fields(served)}Link: {entry.link}\r\n"
+        return respond(request, compressed=entry.body or b"", digest=entry.digest, fields=fields)
 
     return admission.handler(get_badges)

@@ -11,12 +11,14 @@ from msgspec import UNSET
 from multidict import CIMultiDictProxy
 
 from app.domain.failures import GatewayError
+from app.domain.identity import InvalidCredentialError, MissingCredentialError
 from app.protocol.trace_context import trace_id
 from app.services.no_tracer import NoTracer
 from app.services.ports import Observer, Tracer
 from app.services.records import RequestRecord
 from app.web.lean_response import Handler, LeanResponse
 from app.web.problems import Answer, answer_to, problem_response
+from app.web.proxies import TrustedProxies
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ROUTINE = ("/livez", "/readyz", "/metrics")
@@ -50,10 +52,16 @@ JOURNEY = web.RequestKey("journey", Journey)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Puts around each request what all have: id, log line, metrics, trace, hardening, problems."""
+    """Puts around each request what all have: id, log line, metrics, trace, hardening, problems.
+
+    Only the line of a request whose credential is missing or bad says where it came from: an
+    address is personal data. A line with it names no customer, and the other way round, so the log
+    never says who was where.
+    """
 
     observer: Observer
     tracer: Tracer
+    proxies: TrustedProxies
 
     def around(self, handler: Handler, *, route: str) -> Handler:
         """Make a handler that nothing but a cancellation leaves as an exception.
@@ -74,7 +82,7 @@ class Envelope:
                 try:
                     response = await handler(request)
                 except Exception as error:  # noqa: BLE001 - the border: the rest is our fault
-                    response = self._answer(error, journey.record)
+                    response = self._answer(error, request, journey.record)
                 span.note("http.response.status_code", response.status)
             self._finish(response, journey)
             return response
@@ -93,14 +101,20 @@ class Envelope:
         self._finish(response, journey)
         return response
 
-    def _answer(self, error: Exception, record: RequestRecord) -> LeanResponse:
+    def _answer(
+        self, error: Exception, request: web.BaseRequest, record: RequestRecord
+    ) -> LeanResponse:
         answer = answer_to(error)
         if answer is None:
             self.observer.request_failed(record.request_id, error)
             answer = Answer("internal-error", {}, {})
         record.problem = answer.code
-        if isinstance(error, GatewayError) and error.request_id is not None:
-            record.gateway_request_id = error.request_id
+        match error:
+            case GatewayError(request_id=str() as gateway_request_id):
+                record.gateway_request_id = gateway_request_id
+            case MissingCredentialError() | InvalidCredentialError():
+                origin = self.proxies.origin(request)
+                record.client, record.client_scheme = origin.address, origin.scheme
         return problem_response(answer, record.request_id)
 
     def _finish(self, response: LeanResponse, journey: Journey) -> None:
@@ -110,8 +124,8 @@ class Envelope:
         record.duration = round(perf_counter() - journey.started, 6)
         record.timestamp = datetime.now(UTC)
         hardening = _HARDENING if _POLICY in response.headers else _NOTHING_ALLOWED
-        response.common = (
-            f"{journey.fields}X-Request-Id: {record.request_id}\r\n"
+        response.fields = (
+            f"{response.fields}{journey.fields}X-Request-Id: {record.request_id}\r\n"
             f"Server-Timing: {_server_timing(record)}\r\n{hardening}"
         )
         self.observer.request_ended(record)

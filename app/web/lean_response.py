@@ -28,17 +28,19 @@ class LeanResponse:
     """An answer whose body is at hand. `headers` may be changed until it is sent.
 
     It is used in place of `aiohttp.web.Response`, of which it has what the server asks for.
-    `common` holds further fields, in the form of a head: each with its line break. They are not
-    looked at, so nothing that came from outside belongs there unchecked.
+    `fields` holds further fields in the form of a head, each with its line break. They are sent as
+    they are, so nothing that came from outside belongs there unchecked.
     """
 
-    __slots__ = ("_keep_alive", "_request", "body", "common", "headers", "status")
+    __slots__ = ("_keep_alive", "_request", "body", "fields", "headers", "status")
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+    def __init__(
+        self, status: int, headers: dict[str, str], body: bytes = b"", *, fields: str = ""
+    ) -> None:
         self.status = status
         self.headers = headers
-        self.common = ""
         self.body = body
+        self.fields = fields
         self._keep_alive: bool | None = None
 
     @property
@@ -72,17 +74,18 @@ class LeanResponse:
             ValueError: a value of `headers` holds a line break.
 
         """
-        fields = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        if fields.count("\n") != len(self.headers) or fields.count("\r") != len(self.headers):
+        headers = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        number = len(self.headers)
+        if headers.count("\n") != number or headers.count("\r") != number:
             raise ValueError("a line break in a header field")
         length = "" if self.status in _WITHOUT_LENGTH else f"Content-Length: {len(self.body)}\r\n"
         end = "Connection: close\r\n\r\n" if self._keep_alive is False else "\r\n"
         date = _http_date(int(time()))
-        head = f"{_STATUS_LINES[self.status]}{fields}{self.common}{length}Date: {date}\r\n{end}"
+        head = f"{_STATUS_LINES[self.status]}{headers}{self.fields}{length}Date: {date}\r\n{end}"
         return head.encode() if head_only else head.encode() + self.body
 
     async def _write_ordinarily(self, request: web.BaseRequest) -> None:
-        headers = [*self.headers.items(), *_fields(self.common)]
+        headers = [*self.headers.items(), *_fields(self.fields)]
         response = web.Response(status=self.status, headers=headers, body=self.body)
         if not self._keep_alive:
             response.force_close()

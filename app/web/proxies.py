@@ -4,15 +4,11 @@ Ours, since aiohttp-remotes (1.4 was read) has no variant for this: one never lo
 that anybody may claim anything, the others want a fixed number of proxies and answer 400 otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
-
-from app.domain.identity import InvalidCredentialError, MissingCredentialError
-from app.web.envelope import JOURNEY
-from app.web.lean_response import Handler, LeanResponse
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -69,28 +65,6 @@ class TrustedProxies:
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
-
-
-def noting_clients(proxies: TrustedProxies, handlers: Mapping[str, Handler]) -> dict[str, Handler]:
-    """Let the log line of a request whose credential is missing or bad say where it came from.
-
-    Only there: an address is personal data. A line with it names no customer, and the other way
-    round, so the log never says who was where.
-    """
-    return {path: _noting(proxies, handler) for path, handler in handlers.items()}
-
-
-def _noting(proxies: TrustedProxies, handler: Handler) -> Handler:
-    async def handle(request: web.Request) -> LeanResponse:
-        try:
-            return await handler(request)
-        except (MissingCredentialError, InvalidCredentialError):
-            origin = proxies.origin(request)
-            record = request[JOURNEY].record
-            record.client, record.client_scheme = origin.address, origin.scheme
-            raise
-
-    return handle
 
 
 def _x_forwarded(request: web.BaseRequest) -> list[_Hop]:

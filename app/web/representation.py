@@ -11,36 +11,41 @@ from app.web.negotiation import accepts_gzip, matches
 
 _CACHE_NAME = "badges-bff"
 _OK, _NOT_MODIFIED = 200, 304
+_JSON = "Content-Type: application/json\r\n"
+_GZIP = "Content-Encoding: gzip\r\n"
 
 
-def respond(
-    request: web.Request, *, compressed: bytes, digest: str, headers: dict[str, str]
-) -> LeanResponse:
+def respond(request: web.Request, *, compressed: bytes, digest: str, fields: str) -> LeanResponse:
     """Answer with a body that was compressed before, or with 304 if the caller has it already.
 
-    `headers` are those that a 200 and a 304 have in common.
+    `fields` are those that a 200 and a 304 have in common, in the form of a head.
     """
     gzip = accepts_gzip(request.headers.getall("Accept-Encoding", ()))
     tag = f'"{digest}-gzip"' if gzip else f'"{digest}"'
-    headers["ETag"] = tag
+    fields = f"{fields}ETag: {tag}\r\n"
+    headers = {"Vary": "Accept-Encoding"}
     known = request.headers.getall("If-None-Match", ())
     if known and matches(known, tag):
-        return LeanResponse(_NOT_MODIFIED, headers)
-    headers["Content-Type"] = "application/json"
+        return LeanResponse(_NOT_MODIFIED, headers, fields=fields)
     if gzip:
-        headers["Content-Encoding"] = "gzip"
-    return LeanResponse(_OK, headers, compressed if gzip else decompress(compressed))
+        return LeanResponse(_OK, headers, compressed, fields=f"{fields}{_JSON}{_GZIP}")
+    return LeanResponse(_OK, headers, decompress(compressed), fields=f"{fields}{_JSON}")
 
 
-def cache_headers(served: Served) -> dict[str, str]:
-    """Say how old an answer is, and where it came from."""
-    return {
-        "Cache-Control": "private, no-cache",
-        "Vary": "Accept-Encoding",
-        "Age": str(int(served.age)),
-        "Badges-As-Of": instants.to_text(int(served.entry.fetched_at * 1000)),
-        "Cache-Status": f"{_CACHE_NAME}; {_cache_status(served)}",
-    }
+def cache_fields(
+    served: Served, *, oldest: Served | None = None, cache_control: str = "private, no-cache"
+) -> str:
+    """Say how old an answer is, and where it came from.
+
+    Where it was made of several, `served` is the one that speaks for all, but of their age.
+    """
+    oldest = oldest or served
+    return (
+        f"Cache-Control: {cache_control}\r\n"
+        f"Age: {int(oldest.age)}\r\n"
+        f"Badges-As-Of: {instants.to_text(int(oldest.entry.fetched_at * 1000))}\r\n"
+        f"Cache-Status: {_CACHE_NAME}; {_cache_status(served)}\r\n"
+    )
 
 
 def note(served: Served, record: RequestRecord) -> None:

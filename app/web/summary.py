@@ -9,7 +9,7 @@ from app.services.summary import SummaryReader
 from app.web.admission import Admission, Admitted
 from app.web.envelope import JOURNEY
 from app.web.lean_response import Handler, LeanResponse
-from app.web.representation import cache_headers, note, respond
+from app.web.representation import cache_fields, note, respond
 
 # Of the answers that a summary is made of, the one that is worst off speaks for all.
 _WORSE = (Source.HIT, Source.REFETCHED, Source.MISS, Source.STALE_IF_ERROR, Source.BYPASS)
@@ -25,13 +25,10 @@ def summary_handler(*, admission: Admission, reader: SummaryReader) -> Handler:
         oldest = max(summarised.parts, key=lambda part: part.age)
         note(worst, request[JOURNEY].record)
         request[JOURNEY].record.age = round(oldest.age, 3)
-        headers = cache_headers(worst)
-        dated = cache_headers(oldest)
-        headers.update({name: dated[name] for name in ("Age", "Badges-As-Of")})
-        if summarised.summary.incomplete:
-            headers["Cache-Control"] = "no-store"
+        cache_control = "no-store" if summarised.summary.incomplete else "private, no-cache"
+        fields = cache_fields(worst, oldest=oldest, cache_control=cache_control)
         body = encode(summarised.summary)
-        return respond(request, compressed=compress(body), digest=digest(body), headers=headers)
+        return respond(request, compressed=compress(body), digest=digest(body), fields=fields)
 
     return admission.handler(get_summary)
 
