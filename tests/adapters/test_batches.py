@@ -63,6 +63,41 @@ async def test_reads_of_a_tick_share_a_batch_and_later_ones_do_not(server: Serve
     assert server.asked == [(("a", "e"), ("b", "e")), (("a", "e"),)]
 
 
+async def test_reads_gather_while_a_batch_is_under_way(server: Server) -> None:
+    """However many ticks that takes; they go out as soon as it is answered, or has failed."""
+    reads = reads_of(server)
+    first = reads.read("a", "e")
+    await tick()
+    later = []
+    for name in ("b", "c"):
+        later.append(reads.read(name, "e"))
+        await tick()
+    assert server.asked == [(("a", "e"),)]
+
+    server.answering.set()
+    await first
+    await tick()
+
+    assert server.asked[1:] == [(("b", "e"), ("c", "e"))]
+    assert await asyncio.gather(*later) == [Reading(b"b", b"e"), Reading(b"c", b"e")]
+
+
+async def test_reads_do_not_wait_for_long_for_the_batch_before(server: Server) -> None:
+    """It may be lost: they go out after a part of their time, once."""
+    reads = reads_of(server, timeout=0.5)
+    first = reads.read("a", "e")
+    await tick()
+    second = reads.read("b", "e")
+    while len(server.asked) < 2:
+        await asyncio.sleep(0.001)
+
+    assert not first.done()
+    server.answering.set()
+    assert await asyncio.gather(first, second) == [Reading(b"a", b"e"), Reading(b"b", b"e")]
+    await tick()
+    assert server.asked == [(("a", "e"),), (("b", "e"),)]
+
+
 async def test_who_leaves_disturbs_nobody(server: Server) -> None:
     """The others of the batch, even of the same read, get their answer."""
     reads = reads_of(server)

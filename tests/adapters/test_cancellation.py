@@ -56,7 +56,7 @@ class Crowd:
         names = self.random.choices(list(self.held), k=READERS)
         readers: list[Reader] = []
         for name in names:
-            readers.append(asyncio.create_task(store.read(f"{name}:entry", name)))
+            readers.append(asyncio.ensure_future(store.read(f"{name}:entry", name)))
             if self.random.random() < 0.01:
                 await asyncio.sleep(0)
         await self._leave(readers, leaving)

@@ -186,7 +186,7 @@ async def test_an_operation_whose_caller_left_is_not_counted() -> None:
     metrics = Metrics()
     observer = observer_of(metrics)
     store = ObservedStore(Slow(clock=lambda: 0.0), observer=observer, tracer=NoTracer())
-    reading = asyncio.create_task(store.read("a", "b"))
+    reading = asyncio.ensure_future(store.read("a", "b"))
     await asyncio.sleep(0)
 
     reading.cancel()

@@ -216,7 +216,7 @@ async def test_concurrent_readers_get_their_own(
     writes = (store.write(each, content(each), ttl=60, epoch=epoch) for each in names)
     assert all(await asyncio.gather(*writes))
 
-    readers = [asyncio.create_task(store.read(each, epoch.name)) for each in names * 2]
+    readers = [asyncio.ensure_future(store.read(each, epoch.name)) for each in names * 2]
     await asyncio.sleep(0)
     for reader in readers[::3]:
         reader.cancel()
@@ -304,7 +304,7 @@ async def test_closing_answers_those_who_wait(name: str, valkey: ValkeyServer) -
         with valkey.client() as client:
             client.execute_command("CLIENT", "PAUSE", 300, "ALL")
         waiting = [
-            asyncio.create_task(store.read(name, name)),
+            asyncio.ensure_future(store.read(name, name)),
             asyncio.create_task(store.count(name, window=60)),
             asyncio.create_task(store.change_epoch(name, erase=True, ttl=60)),
         ]
