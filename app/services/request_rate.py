@@ -54,7 +54,7 @@ class RequestRate:
         self._clock = clock
         self._max_customers = max_customers
         self._passed = 0
-        self._last_reading = self._read()
+        self._last_reading = int(clock() * _MICROSECONDS)
         self._generation_ends = WINDOW * _MICROSECONDS
         self._young: dict[Customer, int] = {}
         self._old: dict[Customer, int] = {}
@@ -77,7 +77,7 @@ class RequestRate:
 
     def _now(self) -> int:
         """Tell the time that has passed, in microseconds, and begin a generation if it is due."""
-        reading = self._read()
+        reading = int(self._clock() * _MICROSECONDS)
         if reading > self._last_reading:
             self._passed += reading - self._last_reading
         self._last_reading = reading
@@ -85,9 +85,6 @@ class RequestRate:
             self._young, self._old = {}, self._young
             self._generation_ends = self._passed + WINDOW * _MICROSECONDS
         return self._passed
-
-    def _read(self) -> int:
-        return int(self._clock() * _MICROSECONDS)
 
     def _seconds(self, counted: int) -> int:
         """Bring what was counted into whole seconds, rounded up."""

@@ -23,6 +23,7 @@ from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessa
 
 from app.web.lean_response import Handler, LeanResponse
 
+# A connection on which nothing comes for so many seconds is closed before twice that has passed.
 IDLE_TIMEOUT = 3600.0
 _KNOWN = aiohttp.__version__.startswith("3.14.")
 _METHODS = frozenset({"GET", "HEAD"})
@@ -170,7 +171,7 @@ class ExpressConnection(web.RequestHandler):
 
     __slots__ = (
         *("_deaf", "_exchange", "_held", "_idle", "_ordinary", "_returns", "_routes", "_scout"),
-        *("_server", "_under_way", "_used_at"),
+        *("_server", "_under_way", "_used"),
     )
 
     def __init__(
@@ -193,7 +194,7 @@ class ExpressConnection(web.RequestHandler):
         self._ordinary = not _KNOWN
         self._returns = False
         self._deaf = False
-        self._used_at = loop.time()
+        self._used = False
         self._idle = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
 
     def complete(self, request: web.BaseRequest, response: LeanResponse) -> None:
@@ -206,7 +207,7 @@ class ExpressConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what the caller sent, and answer it if it is a request, whole and simple."""
-        self._used_at = asyncio.get_running_loop().time()
+        self._used = True
         if self._ordinary or self._deaf:
             self._returns = False
             super().data_received(data)
@@ -309,9 +310,10 @@ class ExpressConnection(web.RequestHandler):
         super().data_received(held)
 
     def _close_if_idle(self) -> None:
-        loop = asyncio.get_running_loop()
-        left = self._used_at + IDLE_TIMEOUT - loop.time()
-        if left > 0:
-            self._idle = loop.call_later(left, self._close_if_idle)
+        """Close the connection if nothing has come in all of `IDLE_TIMEOUT`."""
+        if self._used:
+            self._used = False
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
         else:
             self.force_close()
