@@ -4,7 +4,14 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import TypeVar
 
-from app.services.ports import EntryStore, HeldEpoch, Observer, Reading, Tracer
+from app.services.ports import (
+    EntryStore,
+    HeldEpoch,
+    Observer,
+    Reading,
+    StoreUnavailableError,
+    Tracer,
+)
 
 T = TypeVar("T")
 
@@ -12,8 +19,8 @@ T = TypeVar("T")
 class ObservedStore:
     """Passes everything on to a store, and tells how long it took and whether there was an answer.
 
-    See `app.services.ports.EntryStore` for the operations. Of reads it tells traces alone: many go
-    out in one round trip, which the store itself tells of.
+    See `app.services.ports.EntryStore` for the operations. Many reads share a round trip, which the
+    store itself tells of; here those are told of that it refuses at once.
     """
 
     def __init__(self, store: EntryStore, *, observer: Observer, tracer: Tracer) -> None:
@@ -23,7 +30,11 @@ class ObservedStore:
 
     def read(self, name: str, epoch_name: str) -> Awaitable[Reading]:
         """Read an entry together with its epoch."""
-        reading = self._store.read(name, epoch_name)
+        try:
+            reading = self._store.read(name, epoch_name)
+        except StoreUnavailableError:
+            self._observer.store_asked("read", 0.0, answered=False)
+            raise
         return self._traced(reading) if self._tracer.active else reading
 
     async def begin_epoch(self, epoch_name: str, proposed: bytes, *, ttl: float) -> bytes:

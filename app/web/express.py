@@ -86,6 +86,8 @@ class Exchange:
             return self._answering.send(None)
         except StopIteration as end:
             self._connection.deliver(self, end.value)
+        except asyncio.CancelledError:
+            self._connection.drop(self)
         except Exception as error:  # noqa: BLE001 - the border
             self._connection.fail(self, error)
         return _ENDED
@@ -97,6 +99,9 @@ class Exchange:
     async def _finish(self, awaited: object) -> None:
         try:
             response = await _Rest(self._answering, awaited)
+        except asyncio.CancelledError:
+            self._connection.drop(self)
+            raise
         except Exception as error:  # noqa: BLE001 - the border
             self._connection.fail(self, error)
         else:
@@ -253,6 +258,11 @@ class ExpressConnection(web.RequestHandler):
         """Answer a simple request whose handler failed."""
         self.log_exception("a handler failed", exc_info=error)
         self.deliver(exchange, self.apologise(exchange.request))
+
+    def drop(self, exchange: Exchange) -> None:
+        """Close the connection, since its request will not be answered."""
+        self._ended(exchange)
+        self.force_close()
 
     def _ended(self, exchange: Exchange) -> asyncio.Transport | None:
         self._exchange = None
