@@ -115,6 +115,7 @@ async def running(
             in_flight=in_flight,
             request_rate=_request_rate(settings, clock),
             deadline=settings.gateway.timeout,
+            timer=asyncio.get_running_loop().time,
         )
         badges = badges_handler(admission=admission, reader=cache.reader)
         summary = summary_handler(

@@ -1,6 +1,5 @@
 """Admission: everything that comes before a customer's query, in the contract's order."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -36,7 +35,8 @@ class Admitted(Struct, frozen=True):
 class Admission:
     """Lets requests in: Accept, load, credential and identity, request rate; then the handler.
 
-    Without a request rate there is no limit to it. A request has `deadline` seconds in all.
+    Without a request rate there is no limit to it. A request has `deadline` seconds in all, by
+    `timer`, which tells the loop's time.
     """
 
     authenticator: Authenticator
@@ -44,6 +44,7 @@ class Admission:
     in_flight: InFlight
     request_rate: RequestRate | None
     deadline: float
+    timer: Callable[[], float]
 
     def handler(
         self, answer: Callable[[web.Request, Admitted], Awaitable[LeanResponse]]
@@ -51,7 +52,7 @@ class Admission:
         """Make a handler of what answers the requests that were let in."""
 
         async def handle(request: web.Request) -> LeanResponse:
-            until = asyncio.get_running_loop().time() + self.deadline
+            until = self.timer() + self.deadline
             if not accepts_json(request.headers.getall("Accept", ())):
                 raise ProblemError("not-acceptable")
             with self.in_flight:

@@ -151,11 +151,11 @@ def request_id(headers: CIMultiDictProxy[str]) -> str:
 
 def _server_timing(record: RequestRecord) -> str:
     """Write durations in milliseconds (Server Timing, section 3)."""
-    total = f"total;dur={record.duration * 1000:.1f}"
-    stages = (
-        ("identity", record.identity_duration),
-        ("cache", record.cache_duration),
-        ("gateway", record.gateway_duration),
-    )
-    known = [f"{name};dur={spent * 1000:.1f}, " for name, spent in stages if spent is not UNSET]
-    return f"{''.join(known)}{total}"
+    stages = ""
+    if record.identity_duration is not UNSET:
+        stages = f"identity;dur={record.identity_duration * 1000:.1f}, "
+    if record.cache_duration is not UNSET:
+        stages = f"{stages}cache;dur={record.cache_duration * 1000:.1f}, "
+    if record.gateway_duration is not UNSET:
+        stages = f"{stages}gateway;dur={record.gateway_duration * 1000:.1f}, "
+    return f"{stages}total;dur={record.duration * 1000:.1f}"
