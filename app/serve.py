@@ -11,6 +11,7 @@ import uvloop
 
 from app.adapters.logs import Log, adopt_standard_logging
 from app.bootstrap import running
+from app.bootstrap.garbage import settle
 from app.settings import Settings
 from app.web.server import ListenError
 
@@ -38,6 +39,7 @@ async def _run(settings: Settings, log: Log) -> None:
     told = _first_signal()
     logger = log.events
     async with running(settings, log) as service:
+        settle()
         logger.info("listening", public=_text(service.public), admin=_text(service.admin))
         await told.wait()
         service.drain()

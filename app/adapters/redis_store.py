@@ -19,6 +19,8 @@ from app.services.ports import HeldEpoch, Reading, StoreUnavailableError
 
 T = TypeVar("T")
 
+# Each has a connection to itself meanwhile. More at once are not answered any sooner.
+_COMMANDS = 64
 _BREAKER = BreakerPolicy(failures=3, first_pause=0.5, longest_pause=10.0)
 
 # A fill is kept unless it was erased meanwhile (one that was invalidated is good for being served
@@ -85,6 +87,7 @@ class RedisStore:
         self._redis = redis
         self._timeout = timeout
         self._commands: set[asyncio.Task[Any]] = set()
+        self._turns = asyncio.Semaphore(_COMMANDS)
         self._breaker = Breaker(_BREAKER, timer=time.monotonic, changed=changed)
         self._reads = BatchedReads(self._fetch, timeout=timeout, breaker=self._breaker, told=told)
         self._write = redis.register_script(_WRITE)
@@ -197,7 +200,7 @@ class RedisStore:
             command.close()
             raise StoreUnavailableError
         era = self._breaker.era
-        task = asyncio.create_task(command)
+        task = asyncio.create_task(self._in_turn(command))
         self._commands.add(task)
         task.add_done_callback(self._forget)
         await asyncio.wait({task}, timeout=self._timeout)
@@ -216,6 +219,18 @@ class RedisStore:
             raise StoreUnavailableError from error
         self._breaker.succeeded(era)
         return answer
+
+    async def _in_turn(self, command: Coroutine[Any, Any, T]) -> T:
+        """Run a command when there is a connection for it, unless nobody waits for it by then."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout
+        try:
+            async with self._turns:
+                if loop.time() >= until:
+                    raise StoreUnavailableError
+                return await command
+        finally:
+            command.close()
 
     def _forget(self, command: asyncio.Task[Any]) -> None:
         self._commands.discard(command)

@@ -44,7 +44,6 @@ async def gateway_session(settings: GatewaySettings) -> AsyncIterator[ClientSess
     """Open the session for all calls to the gateway and its token endpoint."""
     async with client_session(
         connect_timeout=settings.connect_timeout,
-        timeout=settings.timeout,
         # One more than there are calls at a time: a token must not wait for those that wait for it.
         max_connections=settings.max_connections + 1,
     ) as session:
@@ -55,8 +54,14 @@ def make_guards(settings: Settings, stored: Stored, tools: Tools) -> Guards:
     """Make what stands between a wish to call the gateway and the call."""
 
     def pushback(calls: str) -> Pushback:
-        name = stored.keys.pause_name(calls)
-        return Pushback(store=stored.store, name=name, timer=tools.timer, observer=tools.observer)
+        made = Pushback(
+            store=stored.store,
+            name=stored.keys.pause_name(calls),
+            timer=tools.timer,
+            observer=tools.observer,
+        )
+        tools.stack.push_async_callback(made.close)
+        return made
 
     return Guards(
         pushback=pushback("badges"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,8 @@ _TOKEN_REJECTED = frozenset({401, 498})
 _NO_ACCESS = 4000
 _AUTHORISATION_BUSY = 4001
 _PASSING = frozenset({502, 503, 504, 520, 521})
+# The same queries come for all customers.
+_parameters = lru_cache(1024)(gateway_parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,7 @@ class GatewayRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawAnswer:
-    """What came back over HTTP: status, headers (names in lower case) and the decoded body."""
+    """What came back over HTTP: status, headers (asked for in lower case) and the decoded body."""
 
     status: int
     headers: Mapping[str, str]
@@ -77,7 +80,7 @@ class BadgesEndpoint:
         if customer.identifier is not Identifier.CUSTOMER_ID:
             headers["X-CAP-CUSTOMER-IDENTIFIER"] = customer.identifier.value
         segment = quote(customer.value, safe="")
-        url = f"{self.base_url}{_PATH}{segment}?{gateway_parameters(query)}"
+        url = f"{self.base_url}{_PATH}{segment}?{_parameters(query)}"
         return GatewayRequest(url=url, headers=headers)
 
 

@@ -37,6 +37,16 @@ def from_unix(value: Any) -> int | None:
     return instant if instant < _YEAR_10000_MS else None
 
 
+@lru_cache(maxsize=4096)
+def unix_to_text(value: float | None) -> str | None:
+    """Write a gateway time as `to_text` does; None if it is none.
+
+    The same badges, and so the same times, come for all customers.
+    """
+    instant = from_unix(value)
+    return None if instant is None else to_text(instant)
+
+
 def to_text(instant: int) -> str:
     """Write an instant as RFC 3339 UTC with milliseconds: `2023-10-29T05:30:00.000Z`."""
     second, millisecond = divmod(instant, 1000)
@@ -47,8 +57,7 @@ def to_text(instant: int) -> str:
 def _to_second(seconds: int) -> str:
     """Write a date-time without its fraction.
 
-    The same badges, and so the same times, come for all customers; and most of what is served was
-    fetched within the last few minutes.
+    Most of what is served was fetched within the last few minutes.
     """
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
 

@@ -5,17 +5,16 @@ gateway documentation's; what trips a naive reader is said where it is handled.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
 from app.domain.badges import KNOWN_IMAGES, Badge, Claim, Group, Image
-from app.protocol import instants
-
-T = TypeVar("T")
+from app.protocol.instants import unix_to_text
+from app.protocol.raw_badges import RawBadge, RawClaim, RawImage, RawOwnership, read
 
 # The same badges come for all customers. What is longer than this comes from whoever would like to
 # fill our memory.
@@ -23,44 +22,34 @@ _REMEMBERED, _MEMORABLE = 4096, 512
 _WEB_URL = re.compile(r"https?://[^\s\x00-\x1f\x7f\"'<>\\^`{|}]+", re.IGNORECASE | re.ASCII)
 
 
-def _remembering(function: Callable[[str], T]) -> Callable[[str], T]:
-    """Remember what a pure function says of texts that are not too long."""
-    known = lru_cache(_REMEMBERED)(function)
-
-    @wraps(function)
-    def remember(text: str) -> T:
-        return known(text) if len(text) <= _MEMORABLE else function(text)
-
-    return remember
-
-
 def normalise_badge(raw: Any, *, ownership: bool) -> Badge | None:
     """Make a badge of one element of `customerBadges`; None if it has no id."""
-    if not isinstance(raw, dict) or (badge_id := _identifier(raw.get("badgeMetaId"))) is None:
+    badge = read(raw, RawBadge)
+    if badge is None or (badge_id := _identifier(badge.badge_meta_id)) is None:
         return None
-    count = _count(raw.get("earnCount"))
-    last_earned_at = _instant(raw.get("lastEarnedOn"))
+    count = _count(badge.earn_count)
+    last_earned_at = unix_to_text(badge.last_earned_on)
     earned = bool(count) or last_earned_at is not None
-    claimed = raw.get("ownership") if ownership else None
+    claimed = read(badge.ownership, RawOwnership) if ownership else None
     return Badge(
         id=badge_id,
-        name=_text(raw.get("name")),
-        description=_text(raw.get("description")),
-        kind=_enumerated(raw.get("badgeType")),
-        status=_enumerated(raw.get("badgeStatus")),
-        active=_flag(raw.get("active")),
+        name=_text(badge.name),
+        description=_text(badge.description),
+        kind=_enumerated(badge.badge_type),
+        status=_enumerated(badge.badge_status),
+        active=badge.active,
         earned=earned,
         earn_count=0 if count is None and not earned else count,
         last_earned_at=last_earned_at,
-        last_earned_event_at=_instant(raw.get("lastEarnEventDate")),
-        issue_status=_enumerated(raw.get("issueStatus")),
-        starts_at=_instant(raw.get("startsOn")),
-        expires_at=_instant(raw.get("expiresOn")),
-        created_at=_instant(raw.get("createdOn")),
-        updated_at=_instant(raw.get("lastUpdatedOn")),
-        rank=_integer(raw.get("badgeRank")),
-        group=_group(raw),
-        images=_images(raw.get("images")),
+        last_earned_event_at=unix_to_text(badge.last_earn_event_date),
+        issue_status=_enumerated(badge.issue_status),
+        starts_at=unix_to_text(badge.starts_on),
+        expires_at=unix_to_text(badge.expires_on),
+        created_at=unix_to_text(badge.created_on),
+        updated_at=unix_to_text(badge.last_updated_on),
+        rank=_integer(badge.badge_rank),
+        group=_group(badge),
+        images=_images(badge.images or ()),
         owners=_owners(claimed) if ownership else UNSET,
         claims=_claims(claimed) if ownership else UNSET,
     )
@@ -74,26 +63,21 @@ def total_items(pagination: Any) -> int | None:
     return _count(pagination.get("total")) if isinstance(pagination, dict) else None
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
+def _text(value: str | None) -> str | None:
+    return None if value is None else _clean(value)
+
+
+def _clean(text: str) -> str:
     # A lone surrogate (JSON may escape one) can't be written as UTF-8.
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _identifier(value: Any) -> str | None:
-    if type(value) is int:
-        return str(value)
-    return _text(value) or None
+def _identifier(value: str | int | None) -> str | None:
+    return str(value) if isinstance(value, int) else _text(value) or None
 
 
-def _enumerated(value: Any) -> str | None:
-    text = _text(value)
-    return text.lower() if text else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
+def _enumerated(value: str | None) -> str | None:
+    return _text(value.lower()) if value else None
 
 
 def _integer(value: Any) -> int | None:
@@ -108,45 +92,47 @@ def _count(value: Any) -> int | None:
     return number if number is not None and number >= 0 else None
 
 
-def _instant(value: Any) -> str | None:
-    instant = instants.from_unix(value)
-    return None if instant is None else instants.to_text(instant)
+def _group(badge: RawBadge) -> Group | None:
+    group_id = _identifier(badge.badge_group_id)
+    return None if group_id is None else Group(group_id, _text(badge.badge_group_name))
 
 
-def _group(raw: Mapping[str, Any]) -> Group | None:
-    group_id = _identifier(raw.get("badgeGroupId"))
-    return None if group_id is None else Group(group_id, _text(raw.get("badgeGroupName")))
-
-
-def _images(raw: Any) -> dict[str, Image | None]:
+def _images(raw: Iterable[Any]) -> dict[str, Image | None]:
     """Name the images by their tags in camel case; of equal tags the smallest usable url wins."""
-    found: dict[str, Image] = {}
-    for item in raw if isinstance(raw, list) else ():
-        image = _image(item)
-        tag = _tag(item.get("tag")) if image is not None else None
-        if image is None or tag is None:
-            continue
-        other = found.get(tag)
-        if other is None or _order(image) < _order(other):
-            found[tag] = image
-    images: dict[str, Image | None] = {tag: found.pop(tag, None) for tag in KNOWN_IMAGES}
-    images.update(sorted(found.items()))
-    return images
+    found: dict[str, Image | None] = dict.fromkeys(KNOWN_IMAGES)
+    for item in raw:
+        tag, image = _image(item)
+        if image is not None and tag is not None:
+            other = found.get(tag)
+            found[tag] = image if other is None else min(image, other, key=_order)
+    if len(found) == len(KNOWN_IMAGES):
+        return found
+    known = {tag: found.pop(tag) for tag in KNOWN_IMAGES}
+    return known | dict(sorted(found.items()))
 
 
 def _order(image: Image) -> tuple[str, str]:
     return image.url, image.name or ""
 
 
-def _image(raw: Any) -> Image | None:
-    """Read an image; None unless its url is one that a page may load."""
-    url = _text(raw.get("url")) if isinstance(raw, dict) else None
-    if url is None or not _is_web_url(url):
-        return None
-    return Image(url, _text(raw.get("name")) or None)
+def _image(raw: Any) -> tuple[str | None, Image | None]:
+    """Read an image and the name of its tag."""
+    image = read(raw, RawImage)
+    if image is None or image.url is None or image.tag is None:
+        return None, None
+    url, name, tag = image.url, image.name or "", image.tag
+    if len(url) + len(name) + len(tag) > _MEMORABLE:
+        return _named_image.__wrapped__(url, name, tag)
+    return _named_image(url, name, tag)
 
 
-@_remembering
+@lru_cache(_REMEMBERED)
+def _named_image(url: str, name: str, tag: str) -> tuple[str | None, Image | None]:
+    """Name an image by its tag; it is one only if its url is one that a page may load."""
+    image = Image(_clean(url), _clean(name) or None)
+    return _camel_case(tag), image if _is_web_url(image.url) else None
+
+
 def _is_web_url(url: str) -> bool:
     if not _WEB_URL.fullmatch(url):
         return False
@@ -156,13 +142,6 @@ def _is_web_url(url: str) -> bool:
         return False
 
 
-def _tag(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return _camel_case(value)
-
-
-@_remembering
 def _camel_case(value: str) -> str | None:
     if value.upper() == "UN_EARNED":
         return "unearned"
@@ -170,18 +149,16 @@ def _camel_case(value: str) -> str | None:
     return "".join((first, *(word.capitalize() for word in rest))) or None
 
 
-def _owners(ownership: Any) -> list[str]:
-    raw = ownership.get("restrictedToOwners") if isinstance(ownership, dict) else None
-    owners = (_enumerated(owner) for owner in raw) if isinstance(raw, list) else ()
+def _owners(ownership: RawOwnership | None) -> list[str]:
+    raw = ownership.restricted_to_owners if ownership is not None else None
+    owners = (_enumerated(owner) for owner in raw or () if isinstance(owner, str))
     return sorted({owner for owner in owners if owner is not None})
 
 
-def _claims(ownership: Any) -> list[Claim]:
-    raw = ownership.get("claims") if isinstance(ownership, dict) else None
-    claims = (
-        [_claim(item) for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
-    )
-    return sorted(claims, key=_claim_order)
+def _claims(ownership: RawOwnership | None) -> list[Claim]:
+    raw = ownership.claims if ownership is not None else None
+    claims = (read(item, RawClaim) for item in raw or ())
+    return sorted((_claim(claim) for claim in claims if claim is not None), key=_claim_order)
 
 
 def _claim_order(claim: Claim) -> tuple[str, str, str]:
@@ -189,9 +166,5 @@ def _claim_order(claim: Claim) -> tuple[str, str, str]:
     return claim.owner or "", claim.reference or "", str(claim.active)
 
 
-def _claim(raw: Mapping[str, Any]) -> Claim:
-    return Claim(
-        _enumerated(raw.get("ownerType")),
-        _identifier(raw.get("referenceId")),
-        _flag(raw.get("isActive")),
-    )
+def _claim(raw: RawClaim) -> Claim:
+    return Claim(_enumerated(raw.owner_type), _identifier(raw.reference_id), raw.is_active)

@@ -164,7 +164,7 @@ class TokenCredentials:
         return self._held
 
     async def _ask(self) -> GatewayToken:
-        async with self._pushback.heeded():
+        async with self._pushback:
             return await self._endpoint.fetch()
 
     def _hold(self, token: GatewayToken, now: float) -> _Held:

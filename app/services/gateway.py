@@ -1,12 +1,9 @@
 """A badges call, from the credential to the interpreted answer, with all that guards it."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
-from app.domain.failures import Failure, GatewayError, Retry
+from app.domain.failures import TREATMENTS, Failure, GatewayError, Retry
 from app.domain.identity import Customer
 from app.domain.query import BadgesQuery
 from app.protocol.gateway import BadgesEndpoint, GatewayAnswer, GatewayRequest, interpret
@@ -97,13 +94,40 @@ class BadgesGateway:
             credential = await self._credentials.current()
         except GatewayError as error:
             raise _NoCredentialError(error) from None
-        async with self._guards.bulkhead, self._guards.pushback.heeded():
-            with self._circuit(), self._told():
-                return await self._call(wish, credential)
+        async with self._guards.bulkhead, self._guards.pushback:
+            return await self._observed(wish, credential)
+
+    async def _observed(self, wish: _Wish, credential: Credential) -> GatewayAnswer:
+        """Make a call if the circuit allows it, and tell how it went and how long it took."""
+        breaker = self._guards.breaker
+        if not breaker.lets_pass():
+            raise GatewayError(Failure.CIRCUIT_OPEN, retry_after=breaker.pause_left)
+        era, started = breaker.era, perf_counter()
+        # One that is cancelled ran out of time.
+        failure: Failure | None = Failure.TIMEOUT
+        try:
+            answer = await self._call(wish, credential)
+            failure = None
+        except GatewayError as error:
+            failure = error.failure
+            raise
+        finally:
+            self._tell(failure, era, perf_counter() - started)
+        return answer
+
+    def _tell(self, failure: Failure | None, era: int, seconds: float) -> None:
+        if failure is not None and TREATMENTS[failure].circuit:
+            self._guards.breaker.failed(era)
+        else:
+            self._guards.breaker.succeeded(era)
+        self._observer.gateway_called("ok" if failure is None else failure.value, seconds)
 
     async def _call(self, wish: _Wish, credential: Credential) -> GatewayAnswer:
-        headers = {**wish.request.headers, credential.header: credential.value}
-        answer = await self._transport.send(replace(wish.request, headers=headers))
+        request = GatewayRequest(
+            url=wish.request.url,
+            headers={**wish.request.headers, credential.header: credential.value},
+        )
+        answer = await self._transport.send(request)
         try:
             return interpret(answer, wish.query, now=self._clock())
         except GatewayError as error:
@@ -117,36 +141,3 @@ class BadgesGateway:
         """Whether another token may help: not if there is none, or if one was rejected before."""
         first, wish.rejected = not wish.rejected, True
         return self._credentials.reject(credential) and first
-
-    @contextmanager
-    def _circuit(self) -> Iterator[None]:
-        """Tell the circuit breaker how a call went. One that is cancelled ran out of time."""
-        breaker = self._guards.breaker
-        if not breaker.lets_pass():
-            raise GatewayError(Failure.CIRCUIT_OPEN, retry_after=breaker.pause_left)
-        era = breaker.era
-        try:
-            yield
-        except GatewayError as error:
-            if error.treatment.circuit:
-                breaker.failed(era)
-            else:
-                breaker.succeeded(era)
-            raise
-        except asyncio.CancelledError:
-            breaker.failed(era)
-            raise
-        breaker.succeeded(era)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell how a call went, and how long it took. One that is cancelled ran out of time."""
-        started, result = perf_counter(), Failure.TIMEOUT.value
-        try:
-            yield
-            result = "ok"
-        except GatewayError as error:
-            result = error.failure.value
-            raise
-        finally:
-            self._observer.gateway_called(result, perf_counter() - started)

@@ -1,14 +1,15 @@
 """Pushback: how long the gateway is left alone because it said so."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from app.domain.failures import Failure, GatewayError, Remembered
+from app.services.flights import Flights
 from app.services.ports import Clock, EntryStore, Observer, StoreUnavailableError
 
 REFUSED_FOR = 30.0
 DEFAULT_PAUSE = 5.0
+LOOK_EVERY = 0.1
 _SHORTEST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 
@@ -24,11 +25,13 @@ class _Hold:
 class Pushback:
     """Keeps calls from being made while the gateway does not want them.
 
-    A pause that it asks for (of 1 to 300 seconds, `DEFAULT_PAUSE` where it does not say how long)
-    is shared with the fleet through the store, under `name`; while that is away each process keeps
-    what it heard itself. That it refuses us holds up this process for `REFUSED_FOR` seconds: it is
-    our configuration that is wrong, and asking on would change nothing. `timer` tells monotonic
-    time in seconds.
+    A call is made inside of `async with`: it is not made during a pause, and a pause that it brings
+    is kept. A pause that the gateway asks for (of 1 to 300 seconds, `DEFAULT_PAUSE` where it does
+    not say how long) is shared with the fleet through the store, under `name`, where each process
+    looks before a call, unless it did so within `LOOK_EVERY` seconds; while the store is away each
+    process keeps what it heard itself. That the gateway refuses us holds up this process for
+    `REFUSED_FOR` seconds: it is our configuration that is wrong, and asking on would change
+    nothing. `timer` tells monotonic time in seconds.
     """
 
     def __init__(self, *, store: EntryStore, name: str, timer: Clock, observer: Observer) -> None:
@@ -37,6 +40,8 @@ class Pushback:
         self._timer = timer
         self._observer = observer
         self._hold: _Hold | None = None
+        self._look_at = 0.0
+        self._looks: Flights[None, None] = Flights()
 
     @property
     def refused(self) -> bool:
@@ -57,31 +62,42 @@ class Pushback:
             return None
         return GatewayError(hold.failure, retry_after=hold.until - self._timer())
 
-    @asynccontextmanager
-    async def heeded(self) -> AsyncIterator[None]:
-        """Make a call inside: it is not made during a pause, and a pause that it brings is kept.
+    async def __aenter__(self) -> None:
+        """Begin a call.
 
         Raises:
             GatewayError: the gateway is not to be asked now.
 
         """
-        await self._look()
+        if self._timer() >= self._look_at:
+            await self._looks.join(None, self._look)
         reason = self.reason()
         if reason is not None:
             raise reason
-        try:
-            yield
-        except GatewayError as error:
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Keep what the call has brought."""
+        if isinstance(error, GatewayError):
             await self._note(error)
-            raise
+
+    async def close(self) -> None:
+        """End a look that is under way."""
+        await self._looks.close()
 
     async def _look(self) -> None:
-        """Learn of a pause that another process was asked for."""
+        """Learn of a pause that another process was asked for; calls meanwhile wait for it."""
+        began = self._timer()
         try:
             left = await self._store.pause_left(self._name)
         except StoreUnavailableError:
             self._observer.store_failed("pause_left")
-            return
+            left = 0.0
+        self._look_at = began + LOOK_EVERY
         if left:
             self._hold_up(Failure.LIMITED, left)
 

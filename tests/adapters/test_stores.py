@@ -316,6 +316,34 @@ async def test_closing_answers_those_who_wait(name: str, valkey: ValkeyServer) -
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailableError] * 3
 
 
+async def test_commands_at_once_are_all_answered(name: str, valkey: ValkeyServer) -> None:
+    """However many: they take turns on a few connections, and none is told that there is none."""
+    async with connect(valkey.connection_url, timeout=5.0) as redis:
+        store = RedisStore(redis, timeout=5.0)
+        numbers = await asyncio.gather(*(store.count(name, window=60) for _ in range(1000)))
+        await store.close()
+
+    assert sorted(numbers) == list(range(1, 1001))
+
+
+async def test_a_command_is_not_begun_when_nobody_waits_for_it_any_more(
+    name: str, valkey: ValkeyServer
+) -> None:
+    """What is sent ends by itself; what waits for its turn behind a store that hangs is dropped."""
+    async with connect(valkey.connection_url, timeout=0.2) as redis:
+        store = RedisStore(redis, timeout=0.2)
+        with valkey.client() as client:
+            client.execute_command("CLIENT", "PAUSE", 600, "ALL")
+        counting = (store.count(name, window=60) for _ in range(200))
+        outcomes = await asyncio.gather(*counting, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
+        await asyncio.sleep(0.6)
+        await store.close()
+
+    with valkey.client() as client:
+        assert int(client.execute_command("GET", name) or 0) <= 64
+
+
 async def test_a_new_client_of_a_cluster_knows_whom_to_ask(nodes: Cluster) -> None:
     """Not one of its first commands, however many at once, is sent to a wrong node."""
     before = _redirections(nodes)

@@ -32,7 +32,7 @@ def test_basic_authentication_is_the_documented_one() -> None:
 async def test_both_forms_of_the_token_call(house: House, method: str, path: str) -> None:
     """Either form brings a token with its lifetime; concurrent clients never mix their headers."""
     house.gateway.token_lifetime = 120
-    async with client_session(connect_timeout=1, timeout=2, max_connections=10) as session:
+    async with client_session(connect_timeout=1, max_connections=10) as session:
 
         def endpoint(secret: str) -> OAuthTokenEndpoint:
             return OAuthTokenEndpoint(

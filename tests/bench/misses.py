@@ -31,6 +31,7 @@ from app.adapters.metrics import Metrics
 from app.adapters.observer import LogAndMetrics
 from app.bootstrap import running
 from app.bootstrap.cache import make_store
+from app.bootstrap.garbage import settle
 from app.bootstrap.tools import Tools
 from app.bootstrap.upstream import gateway_session, make_credentials, make_gateway, make_guards
 from app.domain.identity import Customer, Identifier
@@ -186,6 +187,8 @@ async def crowds(place: Neighbourhood, rounds: int, limits: dict[str, str]) -> l
     settings = load_settings(None, place.environment | limits)
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(running(settings, silent_log(stack)))
+        # As `serve` does.
+        settle()
         url = "http://{}:{}/me/badges".format(*service.public)
         names = (f"{'capped' if not limits else 'patient'}{number}" for number in range(rounds))
         return [await crowd(place, f"{url}?name={name}") for name in names]

@@ -126,7 +126,7 @@ async def test_what_waits_unread_in_a_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/ada"
-        async with client_session(connect_timeout=1, timeout=2, max_connections=1) as session:
+        async with client_session(connect_timeout=1, max_connections=1) as session:
             first = asyncio.create_task(session.request("GET", url))
             gateway, _ = await loop.sock_accept(listener)
             with gateway:

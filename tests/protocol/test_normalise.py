@@ -210,7 +210,8 @@ def test_enumerations_are_open(
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(True, True), (False, False), (1, None), ("true", None)]
+    ("value", "expected"),
+    [(True, True), (False, False), (1, None), ("true", None), ("\ud800", None)],
 )
 def test_active_is_a_flag_or_null(value: Any, *, expected: bool | None) -> None:
     """Nothing is taken for true that is not."""
@@ -342,6 +343,7 @@ def test_web_urls_pass(url: str) -> None:
         "https://a.example/<script>",
         "https://a.example\\@b.example/",
         "vbscript:https://a.example",
+        "https://\ud800",
     ],
 )
 def test_what_is_no_web_url_is_as_if_absent(url: Any) -> None:
