@@ -45,8 +45,10 @@ async def finish_requests(server: web.Server, under_way: UnderWay, shutdown_time
     runs that request. So it gets none here; what remains is cut when the runner is cleaned up.
     """
     server.pre_shutdown()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(shutdown_timeout):
-            await under_way.ended()
-            await server.shutdown(None)
-    await under_way.cut()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(shutdown_timeout):
+                await under_way.ended()
+                await server.shutdown(None)
+    finally:
+        await under_way.cut()

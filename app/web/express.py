@@ -18,7 +18,7 @@ from contextvars import copy_context
 from typing import Any, cast
 
 import aiohttp
-from aiohttp import EMPTY_PAYLOAD, HttpVersion11, web
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
 
 from app.web.lean_response import Handler, LeanResponse
@@ -66,16 +66,13 @@ class Exchange:
             self._awaited = awaited
             awaited.add_done_callback(self._go_on, context=self._context)
 
-    def cut(self) -> asyncio.Task[None] | None:
-        """Leave it unanswered; if a task is returned, it has to be waited for."""
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self._awaited.remove_done_callback(self._go_on)
-            self._answering.close()
-        return self._task
+    def in_task(self) -> asyncio.Task[None]:
+        """Go on in a task in any case, and return it."""
+        return self._task or self._go_on_in_task(self._awaited)
 
     def _go_on(self, _: asyncio.Future[Any]) -> None:
+        if self._task is not None:
+            return
         awaited = self._advance()
         if awaited is not _ENDED:
             self._go_on_in_task(awaited)
@@ -92,9 +89,10 @@ class Exchange:
             self._connection.fail(self, error)
         return _ENDED
 
-    def _go_on_in_task(self, awaited: object) -> None:
+    def _go_on_in_task(self, awaited: object) -> asyncio.Task[None]:
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._finish(awaited), context=self._context)
+        return self._task
 
     async def _finish(self, awaited: object) -> None:
         try:
@@ -148,7 +146,7 @@ class UnderWay:
     def remove(self, exchange: Exchange) -> None:
         """Note that one has ended."""
         self._exchanges.discard(exchange)
-        if self._waiter is not None and not self._exchanges:
+        if self._waiter is not None and not self._waiter.done() and not self._exchanges:
             self._waiter.set_result(None)
 
     async def ended(self) -> None:
@@ -162,9 +160,26 @@ class UnderWay:
 
     async def cut(self) -> None:
         """Leave those unanswered that have not ended."""
-        tasks = [exchange.cut() for exchange in self._exchanges]
-        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
-        self._exchanges.clear()
+        tasks = [exchange.in_task() for exchange in self._exchanges]
+        await asyncio.sleep(0)  # a task that is cancelled before its first step runs nothing at all
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _NoFlow:
+    """What a scout's bodies may pause: nothing, since nobody reads them."""
+
+    _reading_paused = False
+
+    def pause_reading(self) -> None:
+        """Go on."""
+
+    def resume_reading(self, **_: bool) -> None:
+        """Go on."""
+
+
+_NO_FLOW: Any = _NoFlow()
 
 
 class ExpressConnection(web.RequestHandler):
@@ -193,9 +208,9 @@ class ExpressConnection(web.RequestHandler):
         self._server = server
         self._routes = routes
         self._under_way = under_way
-        self._scout = HttpRequestParser(self, loop, _BUFFER, **parsing)
+        self._scout = HttpRequestParser(_NO_FLOW, loop, _BUFFER, **parsing)
         self._exchange: Exchange | None = None
-        self._held = b""
+        self._held: list[bytes] = []
         self._ordinary = not _KNOWN
         self._returns = False
         self._deaf = False
@@ -216,11 +231,13 @@ class ExpressConnection(web.RequestHandler):
         if self._ordinary or self._deaf:
             self._returns = False
             super().data_received(data)
-        elif self._exchange is not None:
-            self._hold(data)
         else:
-            self._held = self._held + data if self._held else data
-            self._look(data)
+            self._held.append(data)
+            if self._exchange is None:
+                self._look(data)
+            elif self.transport is not None:
+                # The next request, before the answer to this one: its bytes wait here.
+                self.transport.pause_reading()
 
     def close(self) -> None:
         """Begin nothing more; what is under way goes on."""
@@ -246,8 +263,14 @@ class ExpressConnection(web.RequestHandler):
         transport = self._ended(exchange)
         if transport is None:
             return
-        self.complete(exchange.request, response)
-        transport.write(response.message(head_only=exchange.request.method == "HEAD"))
+        try:
+            self.complete(exchange.request, response)
+            message = response.message(head_only=exchange.request.method == "HEAD")
+        except Exception as error:  # noqa: BLE001 - a fault of ours, of which nothing may be sent
+            self.log_exception("an answer can't be written", exc_info=error)
+            self.force_close()
+            return
+        transport.write(message)
         if response.keep_alive is False:
             transport.close()
         elif self._held:
@@ -279,19 +302,28 @@ class ExpressConnection(web.RequestHandler):
         if not messages:
             return
         message, payload = messages[0]
-        if len(messages) > 1 or message.upgrade or not data.endswith(_END_OF_HEAD):
+        if len(messages) > 1 or message.upgrade or not self._is_whole(message, payload):
             self._hand_over()
         elif payload is EMPTY_PAYLOAD and self._is_simple(message):
-            self._held = b""
+            self._held.clear()
             self._begin(message)
         else:
-            self._hand_over(returns=payload.is_eof())
+            self._hand_over(returns=True)
+
+    def _is_whole(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        """Whether what is held is this request, with all of its body, and nothing behind it."""
+        held = b"".join(self._held)
+        if payload is EMPTY_PAYLOAD:
+            return held.endswith(_END_OF_HEAD)
+        body = held.partition(_END_OF_HEAD)[2]
+        return message.headers.get("Content-Length") == str(len(body))
 
     def _is_simple(self, message: RawRequestMessage) -> bool:
         return (
             message.method in _METHODS
             and message.version == HttpVersion11
             and not message.should_close
+            and "Expect" not in message.headers
             and self.transport is not None
             and not self.transport.get_write_buffer_size()
         )
@@ -307,21 +339,19 @@ class ExpressConnection(web.RequestHandler):
         self._under_way.add(exchange)
         exchange.begin()
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what comes before the answer: it is the next request's."""
-        self._held += data
-        if self.transport is not None:
-            self.transport.pause_reading()
-
     def _hand_over(self, *, returns: bool = False) -> None:
-        """Leave what came to aiohttp, and all that will; if it `returns`, until the answer."""
-        held, self._held = self._held, b""
+        """Leave what came to aiohttp, and all that will come.
+
+        If it `returns`, only until the answer: it is one whole request, and nothing comes before.
+        """
+        held = b"".join(self._held)
+        self._held.clear()
         self._ordinary, self._returns = True, returns
         super().data_received(held)
 
     def _close_if_idle(self) -> None:
         """Close the connection if nothing has come in all of `IDLE_TIMEOUT`."""
-        if self._used:
+        if self._used or self._exchange is not None:
             self._used = False
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
