@@ -57,7 +57,7 @@ def make_cache(settings: Settings, stored: Stored, gateway: BadgesGateway, tools
     filler = Filler(
         shelf=shelf,
         lock=FleetLock(store),
-        gateway=TracedFlights(gateway, tools.tracer),
+        gateway=TracedFlights(gateway, tools.tracer) if tools.tracer.active else gateway,
         budget=CallBudget(
             store=store,
             keys=keys,

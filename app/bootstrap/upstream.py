@@ -101,7 +101,7 @@ def make_credentials(
         clock=tools.clock,
     )
     credentials = TokenCredentials(
-        endpoint=TracedTokenEndpoint(endpoint, tools.tracer),
+        endpoint=TracedTokenEndpoint(endpoint, tools.tracer) if tools.tracer.active else endpoint,
         header="X-CAP-API-OAUTH-TOKEN" if capillary else "Authorization",
         prefix="" if capillary else "Bearer ",
         pushback=guards.token_pushback,
@@ -133,7 +133,7 @@ def make_gateway(
     )
     return BadgesGateway(
         endpoint=endpoint,
-        transport=TracedTransport(transport, tools.tracer),
+        transport=TracedTransport(transport, tools.tracer) if tools.tracer.active else transport,
         credentials=credentials,
         guards=guards,
         clock=tools.clock,

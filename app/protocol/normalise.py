@@ -97,7 +97,7 @@ def _group(badge: RawBadge) -> Group | None:
     return None if group_id is None else Group(group_id, _text(badge.badge_group_name))
 
 
-def _images(raw: Iterable[Any]) -> dict[str, Image | None]:
+def _images(raw: Iterable[RawImage]) -> dict[str, Image | None]:
     """Name the images by their tags in camel case; of equal tags the smallest usable url wins."""
     found: dict[str, Image | None] = dict.fromkeys(KNOWN_IMAGES)
     for item in raw:
@@ -115,12 +115,11 @@ def _order(image: Image) -> tuple[str, str]:
     return image.url, image.name or ""
 
 
-def _image(raw: Any) -> tuple[str | None, Image | None]:
+def _image(raw: RawImage) -> tuple[str | None, Image | None]:
     """Read an image and the name of its tag."""
-    image = read(raw, RawImage)
-    if image is None or image.url is None or image.tag is None:
+    if raw.url is None or raw.tag is None:
         return None, None
-    url, name, tag = image.url, image.name or "", image.tag
+    url, name, tag = raw.url, raw.name or "", raw.tag
     if len(url) + len(name) + len(tag) > _MEMORABLE:
         return _named_image.__wrapped__(url, name, tag)
     return _named_image(url, name, tag)

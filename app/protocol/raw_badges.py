@@ -36,7 +36,7 @@ class RawOwnership(Struct, rename="camel", gc=False):
 
 
 class RawBadge(Struct, rename="camel", gc=False):
-    """A badge; what lists and objects hold is read in its turn, so that each is read on its own."""
+    """A badge; what its ownership holds is read in its turn: few callers want it."""
 
     badge_meta_id: Identifier = None
     name: str | None = None
@@ -55,9 +55,11 @@ class RawBadge(Struct, rename="camel", gc=False):
     badge_rank: Number = None
     badge_group_id: Identifier = None
     badge_group_name: str | None = None
-    images: list[Any] | None = None
+    images: list[RawImage] | None = None
     ownership: Any = None
 
+
+_IMAGES = "images"
 
 Record = TypeVar("Record", RawBadge, RawImage, RawOwnership, RawClaim)
 
@@ -78,8 +80,10 @@ def read(raw: Any, record: type[Record]) -> Record | None:
 def _read_by_field(raw: dict[str, Any], record: type[Record]) -> Record:
     readable = {}
     for field in fields(record):
+        value = raw.get(field.encode_name)
         try:
-            readable[field.name] = convert(raw.get(field.encode_name), field.type)
+            readable[field.name] = convert(value, field.type)
         except ValueError:
-            continue
+            if field.name == _IMAGES and isinstance(value, list):
+                readable[_IMAGES] = [image for item in value if (image := read(item, RawImage))]
     return record(**readable)

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -78,7 +77,7 @@ class Retries:
             raise GatewayError(Failure.TIMEOUT) from error
 
     async def _repeat(self, call: Callable[[], Awaitable[T]], until: float) -> T:
-        done: Counter[bool] = Counter()
+        done = {False: 0, True: 0}
         while True:
             try:
                 return await call()
