@@ -53,8 +53,10 @@ async def _sample(process: int, seconds: int, output: Path, place: World) -> Non
     program = shutil.which("py-spy", path=path)
     if program is None:
         raise ProfileError("py-spy is not installed")
-    options = ("--duration", str(seconds), "--rate", str(_SAMPLES_A_SECOND), "--format", "raw")
-    command = (program, "record", "--function", *options, "-p", str(process), "-o", str(output))
+    # A process that is stopped for each sample stops at system calls: they seem dear then.
+    how = ("--nonblocking", "--function", "--format", "raw")
+    options = (*how, "--duration", str(seconds), "--rate", str(_SAMPLES_A_SECOND))
+    command = (program, "record", *options, "-p", str(process), "-o", str(output))
     with pinned(place.cores.others):
         spy = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:
