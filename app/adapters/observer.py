@@ -1,6 +1,7 @@
 """Tells operators, through the log and the metrics, what the services notice."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from app.adapters.logs import Log
 from app.adapters.metrics import Metrics
@@ -31,9 +32,11 @@ class LogAndMetrics:
     def flush(self) -> None:
         """Log and count the requests that were noted."""
         ended, self._ended = self._ended, []
-        self._log.requests(ended)
+        now = datetime.now(UTC)
         for record in ended:
+            record.timestamp = now
             self._metrics.requests.ended(record)
+        self._log.requests(ended)
 
     def request_failed(self, request_id: str, error: Exception) -> None:
         """Say what went wrong in a way that nobody foresaw: an alarm."""

@@ -143,7 +143,7 @@ class Observer(Protocol):
     """Is told what operators want to know. Never waits, never fails. Times are in seconds."""
 
     def request_ended(self, record: RequestRecord) -> None:
-        """A request was answered. The record is not changed any more."""
+        """A request was answered. The caller lets go of the record, which lacks the time."""
 
     def request_failed(self, request_id: str, error: Exception) -> None:
         """A request met a fault of ours: an alarm."""

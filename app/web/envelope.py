@@ -3,7 +3,6 @@
 import random
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import perf_counter
 
 from aiohttp import web
@@ -122,7 +121,6 @@ class Envelope:
         record = journey.record
         record.status = response.status
         record.duration = round(perf_counter() - journey.started, 6)
-        record.timestamp = datetime.now(UTC)
         hardening = _HARDENING if _POLICY in response.headers else _NOTHING_ALLOWED
         response.fields = (
             f"{response.fields}{journey.fields}X-Request-Id: {record.request_id}\r\n"
