@@ -227,6 +227,10 @@ class ExpressConnection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what the caller sent, and answer it if it is a request, whole and simple."""
+        if not data:
+            # aiohttp itself: it goes on with what its parser has kept.
+            super().data_received(data)
+            return
         self._used = True
         if self._ordinary or self._deaf:
             self._returns = False

@@ -1,177 +1,26 @@
-"""Connections that answer without a task, on real sockets, against aiohttp's own way."""
+"""What connections that answer without a task answer, on real sockets, and how."""
 
 import asyncio
-import gc
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
-from house import House, eventually
+from express_lines import CHUNKED, GET, LAST, POST, Gates, Serve, at_once, connected, numbered, told
+from house import House
 
-from app.adapters.logs import Log
-from app.adapters.metrics import Metrics
-from app.adapters.observer import LogAndMetrics
 from app.services import deadlines
-from app.services.load import InFlight
-from app.services.no_tracer import NoTracer
 from app.web import express
-from app.web import server as server_module
-from app.web.application import application
-from app.web.envelope import Envelope
 from app.web.lean_response import LeanResponse
-from app.web.proxies import TrustedProxies
-from app.web.server import listening
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = b"POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
-LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+pytestmark = pytest.mark.usefixtures("_watched")
 UPGRADE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
+CONNECT = b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"
 STATUSES = (400, 401, 404, 404, 404, 405, 404)
-Answering = Callable[[web.Request], Awaitable[LeanResponse]]
-
-
-@pytest.fixture(autouse=True)
-async def _nothing_goes_wrong_unseen() -> AsyncIterator[None]:
-    """No task is left behind, and no callback or task fails where nobody looks."""
-    troubles: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble))
-    before = asyncio.all_tasks()
-    yield
-    gc.collect()
-    assert troubles == []
-    assert asyncio.all_tasks() <= before | {asyncio.current_task()}
-
-
-def told(text: str = "") -> LeanResponse:
-    """Answer with the path by which the handler was reached, and a text."""
-    way = "task" if asyncio.current_task() else "express"
-    return LeanResponse(200, {}, f"{way} {text}".encode())
-
-
-class Gates:
-    """Futures that handlers wait for, in the order in which they came to them."""
-
-    def __init__(self) -> None:
-        self.all: list[asyncio.Future[str]] = []
-        self.left: list[BaseException | None] = []
-
-    def __call__(self) -> asyncio.Future[str]:
-        """Make one more."""
-        self.all.append(asyncio.get_running_loop().create_future())
-        return self.all[-1]
-
-    async def reached(self, number: int) -> asyncio.Future[str]:
-        """Wait until somebody waits for the future of that number, from 0."""
-        await eventually(lambda: len(self.all) > number)
-        return self.all[number]
-
-
-class Line:
-    """A connection to the server."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def send(self, *parts: bytes) -> None:
-        """Send bytes."""
-        self.writer.write(b"".join(parts))
-
-    async def pieces(self, *parts: bytes) -> None:
-        """Send bytes in several segments, each of which arrives on its own."""
-        for part in parts:
-            self.writer.write(part)
-            await asyncio.sleep(0.003)
-
-    async def answer(self, *, head_only: bool = False) -> tuple[int, dict[str, str], str]:
-        """Read an answer: status, fields, body."""
-        async with asyncio.timeout(5):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            status, *lines = head.splitlines()[:-1]
-            fields = dict(line.split(": ", 1) for line in lines)
-            length = 0 if head_only else int(fields.get("Content-Length", "0"))
-            body = await self.reader.readexactly(length)
-        return int(status.split()[1]), fields, body.decode()
-
-    async def ask(self, request: bytes = GET) -> str:
-        """Send a request, and return the body of the answer."""
-        self.send(request)
-        return (await self.answer())[2]
-
-    async def rest(self) -> bytes:
-        """Read until the server closes the connection."""
-        async with asyncio.timeout(5):
-            return await self.reader.read()
-
-
-class Server:
-    """A listener with handlers of the test's own, and what is under way there."""
-
-    def __init__(self, address: tuple[str, int], under_way: express.UnderWay) -> None:
-        self.address = address
-        self.under_way = under_way
-        self.stack = AsyncExitStack()
-
-    @asynccontextmanager
-    async def line(self) -> AsyncIterator[Line]:
-        """Open a connection."""
-        reader, writer = await asyncio.open_connection(*self.address)
-        try:
-            yield Line(reader, writer)
-        finally:
-            writer.close()
-
-    def idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self.under_way._exchanges
-
-
-Serve = Callable[..., Awaitable[Server]]
-
-
-@pytest.fixture
-async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
-    """Start listeners: `bare` handlers have no envelope around them."""
-    async with AsyncExitStack() as stack:
-
-        async def start(
-            answer: Answering, *, bare: bool = False, drains: bool = False, patience: float = 1
-        ) -> Server:
-            observer = LogAndMetrics(Log(log_format="json", level="error"), Metrics())
-            envelope = Envelope(observer=observer, tracer=NoTracer(), proxies=TrustedProxies(()))
-            under_way = express.UnderWay()
-            monkeypatch.setattr(server_module, "UnderWay", lambda: under_way)
-            app = application(envelope, reads={"/": answer}, writes={"/post": _post})
-            if bare:
-                cast("dict[str, Answering]", app[server_module.ROUTES])["/"] = answer
-            running = listening(
-                app,
-                host="127.0.0.1",
-                port=0,
-                shutdown_timeout=patience,
-                draining=lambda: drains,
-                envelope=envelope,
-            )
-            server = Server(("", 0), under_way)
-            await stack.enter_async_context(server.stack)
-            server.address = await server.stack.enter_async_context(running)
-            return server
-
-        yield start
-
-
-async def _post(request: web.Request) -> LeanResponse:
-    return LeanResponse(200, {}, b"posted " + await request.read())
-
-
-async def at_once(request: web.Request) -> LeanResponse:
-    """Answer without waiting."""
-    return told(request.rel_url.query_string)
+END = len(GET)
+LARGE = b"Content-Length: 200000\r\n\r\n" + bytes(200000)
+MANY = CHUNKED + b"1\r\nx\r\n" * 9000 + b"0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -190,28 +39,27 @@ async def test_simple_requests_need_no_task(serve: Serve, request_bytes: bytes) 
         assert [await line.ask(request_bytes) for _ in range(3)] == ["express "] * 3
 
 
-@pytest.mark.parametrize("at", [1, 10, 16, len(GET) - 4, len(GET) - 3, len(GET) - 2, len(GET) - 1])
-async def test_a_head_in_two_pieces(serve: Serve, at: int) -> None:
-    """Wherever it is split, it is answered once, and the connection works on."""
+@pytest.mark.parametrize(
+    "cuts",
+    [(1,), (10,), (16,), (END - 4,), (END - 3,), (END - 2,), (END - 1,), (10, 20, END - 1)],
+)
+async def test_a_head_in_pieces(serve: Serve, cuts: tuple[int, ...]) -> None:
+    """Wherever it is cut, be its last piece a line feed alone, it needs no task."""
+    pieces = [GET[begin:end] for begin, end in pairwise((0, *cuts, END))]
     async with (await serve(at_once)).line() as line:
         for _ in range(2):
-            await line.pieces(GET[:at], GET[at:])
-            assert (await line.answer())[0] == 200
-        assert (await line.ask()).endswith(" ")
+            await line.pieces(*pieces)
+            assert (await line.answer())[2] == "express "
+        assert await line.ask() == "express "
 
 
 async def test_a_head_byte_by_byte(serve: Serve) -> None:
-    """It is answered once."""
+    """It is answered once, and needs no task."""
     async with (await serve(at_once)).line() as line:
         await line.pieces(*(bytes([byte]) for byte in GET))
-        assert (await line.answer())[0] == 200
+        assert (await line.answer())[2] == "express "
         line.send(LAST)
         assert (await line.rest()).count(b"HTTP/1.1 200") == 1
-
-
-def numbered(number: int) -> bytes:
-    """Make a request that bears a number."""
-    return GET.replace(b"/ ", f"/?{number} ".encode(), 1)
 
 
 @pytest.mark.parametrize("count", [2, 50])
@@ -257,6 +105,69 @@ async def test_pipelined_behind_one_that_waits(serve: Serve, parts: int) -> None
         assert (await line.ask(numbered(41))).endswith(" 41")
 
 
+@pytest.mark.parametrize("first", [UPGRADE % b"websocket", CONNECT], ids=["upgrade", "connect"])
+async def test_pipelined_behind_a_change_of_protocol(serve: Serve, first: bytes) -> None:
+    """There is none, so what comes behind it is a request like any other."""
+    async with (await serve(at_once)).line() as line:
+        line.send(first, numbered(1), numbered(2))
+        await line.answer()
+        assert [(await line.answer())[2].split()[1] for _ in range(2)] == ["1", "2"]
+        assert (await line.ask(numbered(3))).endswith(" 3")
+
+
+@pytest.mark.parametrize("at", [0, 20], ids=["in one segment", "its head in two"])
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_a_body_that_comes_with_its_head(serve: Serve, at: int, *, is_read: bool) -> None:
+    """Its request alone is answered by aiohttp, read or not: what comes behind needs no task."""
+    request = POST if is_read else POST.replace(b"POST /post", b"GET /")
+    async with (await serve(at_once)).line() as line:
+        for number in range(2):
+            await line.pieces(request[:at], request[at:])
+            assert (await line.answer())[2] == ("task body" if is_read else "task ")
+            assert await line.ask(numbered(number)) == f"express {number}"
+
+
+@pytest.mark.parametrize("length", [1, 4], ids=["a part of it", "all of it"])
+async def test_a_body_that_comes_later(serve: Serve, length: int) -> None:
+    """Its connection is left to aiohttp for good, which answers all that comes on it."""
+    async with (await serve(at_once)).line() as line:
+        assert await line.ask() == "express "
+        await line.pieces(POST[:-length], POST[-length:])
+        assert (await line.answer())[2] == "task body"
+        assert await line.ask(numbered(1)) == "task 1"
+        assert await line.ask(POST) == "task body"
+        assert await line.ask(numbered(2)) == "task 2"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["express", "aiohttp"])
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (GET[:-2] + LARGE, 200),
+        (b"POST /post HTTP/1.1\r\nHost: x\r\n" + LARGE, 413),
+        (b"POST /post HTTP/1.1\r\nHost: x\r\n" + MANY, 200),
+    ],
+    ids=["nobody reads it", "too large", "many chunks"],
+)
+async def test_a_large_body_at_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, request_bytes: bytes, status: int, *, known: bool
+) -> None:
+    """It is more than a parser keeps before it asks for a pause, and is no fault for that."""
+    monkeypatch.setattr(express, "_KNOWN", known)
+    connections = []
+
+    async def note(request: web.Request) -> LeanResponse:
+        connections.append(request.protocol)
+        return told(request.query_string)
+
+    async with (await serve(note)).line() as line:
+        await line.ask()
+        connections[0].data_received(request_bytes)  # a socket might give it bit by bit
+        assert (await line.answer())[0] == status
+        for number in range(2):
+            assert (await line.ask(numbered(number))).endswith(f" {number}")
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
@@ -269,6 +180,7 @@ async def test_pipelined_behind_one_that_waits(serve: Serve, parts: int) -> None
         (GET.replace(b"GET", b"DELETE"), 405),
         (UPGRADE % b"websocket", 200),
         (UPGRADE % b"h2c", 200),
+        (CONNECT, 404),
         (GET.replace(b"/ ", b"http://x/ ", 1), 200),
         (GET.replace(b"1.1", b"1.0").replace(b"x\r\n", b"x\r\nConnection: keep-alive\r\n", 1), 200),
     ],
@@ -375,23 +287,23 @@ async def test_handlers_that_fail(
             assert "ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize("before", [0, 1, 2])
-async def test_what_is_waited_for_is_cancelled(serve: Serve, before: int) -> None:
-    """There is no answer then: the connection is closed, and nothing stays under way."""
-    gates = Gates()
+@pytest.mark.parametrize("waits", [0, 1, 2])
+async def test_an_answer_that_cannot_be_written(
+    serve: Serve, caplog: pytest.LogCaptureFixture, waits: int
+) -> None:
+    """Nothing of it is sent, it is logged, and the connection ends: nobody waits for ever."""
 
-    async def wait(_: web.Request) -> LeanResponse:
-        for _ in range(before):
+    async def split(_: web.Request) -> LeanResponse:
+        for _ in range(waits):
             await asyncio.sleep(0.001)
-        await gates()
-        return told()
+        return LeanResponse(200, {"X": "a\r\nb"})
 
-    server = await serve(wait)
+    server = await serve(split)
     async with server.line() as line:
         line.send(GET)
-        (await gates.reached(0)).cancel()
         assert await line.rest() == b""
         assert server.idle()
+        assert "a line break in a header field" in caplog.text
 
 
 async def test_context_variables(serve: Serve) -> None:
@@ -416,64 +328,6 @@ async def test_context_variables(serve: Serve) -> None:
     assert seen == [0, 1, 1, 1, 0] * 2
 
 
-@pytest.mark.parametrize("before", [0, 1], ids=["in the first wait", "in a task"])
-async def test_the_caller_leaves(serve: Serve, before: int) -> None:
-    """His request is gone on with to its end, and is forgotten."""
-    gates, in_flight, ended = Gates(), InFlight(1), []
-
-    async def wait(_: web.Request) -> LeanResponse:
-        with in_flight:
-            for _ in range(before):
-                await asyncio.sleep(0.001)
-            await gates()
-        ended.append(True)
-        return told()
-
-    server = await serve(wait)
-    async with server.line() as line:
-        line.send(GET)
-        gate = await gates.reached(0)
-    await asyncio.sleep(0.02)
-    gate.set_result("")
-    await eventually(server.idle)
-    assert (in_flight.count, ended) == (0, [True])
-
-
-@pytest.mark.parametrize("before", [0, 1], ids=["in the first wait", "in a task"])
-@pytest.mark.parametrize("in_time", [True, False])
-async def test_requests_at_the_end(serve: Serve, before: int, *, in_time: bool) -> None:
-    """Those under way have `shutdown_timeout` seconds; then they are cut, and cleaned up."""
-    gates, in_flight = Gates(), InFlight(1)
-
-    async def wait(_: web.Request) -> LeanResponse:
-        with in_flight:
-            for _ in range(before):
-                await asyncio.sleep(0.001)
-            await gates()
-            return told()
-
-    server = await serve(wait, drains=True, patience=5 if in_time else 0.1)
-    async with server.line() as line:
-        line.send(GET)
-        gate = await gates.reached(0)
-        ending = asyncio.create_task(server.stack.aclose())
-        if in_time:
-            await asyncio.sleep(0.15)
-            gate.set_result("")
-            assert (await line.answer())[1]["Connection"] == "close"
-        assert await line.rest() == b""
-        await ending
-    assert (in_flight.count, server.idle()) == (0, True)
-
-
-async def test_answers_of_a_drain(serve: Serve) -> None:
-    """They close their connections, and what was pipelined behind is not begun."""
-    async with (await serve(at_once, drains=True)).line() as line:
-        line.send(GET)
-        assert (await line.answer())[1]["Connection"] == "close"
-        assert await line.rest() == b""
-
-
 async def test_a_slow_reader(serve: Serve) -> None:
     """At most the answer to one request more than he reads is kept for him."""
     answered = []
@@ -491,18 +345,6 @@ async def test_a_slow_reader(serve: Serve) -> None:
         line.writer.transport.resume_reading()
         for _ in range(10):
             assert len((await line.answer())[2]) == 2**23
-
-
-async def test_idle_connections(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is used stays open; one that is not is closed, be it new."""
-    monkeypatch.setattr(express, "IDLE_TIMEOUT", 0.2)
-    server = await serve(at_once)
-    async with server.line() as used, server.line() as new:
-        for _ in range(8):
-            await asyncio.sleep(0.08)
-            assert await used.ask() == "express "
-        assert await new.rest() == b""
-        assert await used.rest() == b""
 
 
 def masked(answer: bytes) -> bytes:
@@ -529,13 +371,31 @@ async def test_the_same_bytes(house: House, monkeypatch: pytest.MonkeyPatch, los
     answers = []
     for known in (True, False):
         monkeypatch.setattr(express, "_KNOWN", known)
-        line = Line(*await asyncio.open_connection(*service.public))
-        for head in heads:
-            await line.pieces(f"{head}\r\n".encode())
-            await asyncio.sleep(0.02)
-        line.send(LAST[:-loss] if loss else LAST, LAST[-loss:] if loss else b"")
-        answers.append(masked(await line.rest()))
-        line.writer.close()
+        async with connected(service.public) as line:
+            for head in heads:
+                await line.pieces(f"{head}\r\n".encode())
+                await asyncio.sleep(0.02)
+            line.send(LAST[:-loss] if loss else LAST, LAST[-loss:] if loss else b"")
+            answers.append(masked(await line.rest()))
     assert answers[0] == answers[1]
     statuses = re.findall(rb"HTTP/1.1 (\d+)", answers[0])
     assert statuses == [b"200", b"200", b"304", *(b"%d" % status for status in STATUSES)]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["express", "aiohttp"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/nothing", 404), ("/problems/not-found", 200), ("/webhooks/loyalty", 404)],
+)
+async def test_expectations_outside_of_the_routes(
+    house: House, monkeypatch: pytest.MonkeyPatch, path: str, status: int, *, known: bool
+) -> None:
+    """Where aiohttp may have to say 100 first, the answer is that without an expectation."""
+    monkeypatch.setattr(express, "_KNOWN", known)
+    service = await house.start()
+    async with connected(service.public) as line:
+        line.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n".encode())
+        statuses = [(await line.answer())[0]]
+        if statuses == [100]:
+            statuses.append((await line.answer())[0])
+    assert statuses[-1] == status
