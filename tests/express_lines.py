@@ -17,7 +17,7 @@ from app.services.no_tracer import NoTracer
 from app.web import server as server_module
 from app.web.application import ROUTES, application
 from app.web.envelope import Envelope
-from app.web.express import UnderWay
+from app.web.exchanges import UnderWay
 from app.web.lean_response import LeanResponse
 from app.web.proxies import TrustedProxies
 

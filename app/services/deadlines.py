@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 async def in_task() -> None:
     """Let a task go on with the caller, if none does so far.
 
-    Requests are answered without a task for as long as they can be (`app.web.express`), and what
+    Requests are answered without a task for as long as they can be (`app.web.exchanges`), and what
     asyncio cancels, a time limit or a group, it cancels by the task.
     """
     if asyncio.current_task() is None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from app.web.express import UnderWay
+from app.web.exchanges import UnderWay
 
 
 async def close_listener(

@@ -2,10 +2,7 @@
 
 For each request aiohttp wakes the connection's task, which runs the handler in a task of its own:
 more turns of the event loop, and more work, than all that a cached answer needs. Here the
-connection drives the handler's coroutine itself: from the moment the request comes in to the first
-thing that it waits for, and on when that is there. That is how far a cached answer goes. Who has to
-wait again goes on in a task; Python 3.12 has eager tasks for this. Until then no task is current,
-so that `asyncio.timeout` can't be used: `app.services.deadlines` sees to that.
+connection drives the handler itself (`app.web.exchanges`), from the moment the request comes in.
 
 What is not simple is left to aiohttp: anything but a whole GET or HEAD of HTTP/1.1 without a body,
 alone on its connection, from a caller who reads his answers. So is everything on a version of
@@ -13,14 +10,14 @@ aiohttp that was not looked at.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Mapping
-from contextvars import copy_context
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import aiohttp
 from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, web
 from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
 
+from app.web.exchanges import Exchange, UnderWay
 from app.web.lean_response import Handler, LeanResponse
 
 # A connection on which nothing comes for so many seconds is closed before twice that has passed.
@@ -34,137 +31,6 @@ _NEVER = 1e9
 # Nobody asks for these where there is no body, and the answer is at hand.
 _NO_WRITER: Any = None
 _NO_TASK: Any = None
-_ENDED = object()
-
-_Answering = Coroutine[Any, Any, LeanResponse]
-
-
-class Exchange:
-    """A request, and the coroutine that answers it, which is driven.
-
-    All of it runs in one context, a copy of the current one (PEP 567), as it would in a task.
-    """
-
-    __slots__ = ("_answering", "_awaited", "_connection", "_context", "_task", "request")
-
-    def __init__(
-        self, connection: "ExpressConnection", request: web.BaseRequest, answering: _Answering
-    ) -> None:
-        self.request = request
-        self._connection = connection
-        self._answering = answering
-        self._context = copy_context()
-        self._awaited: Any = None
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self) -> None:
-        """Drive the coroutine to the first thing that it waits for, and on when that is there."""
-        awaited = self._context.run(self._advance)
-        if awaited is None:
-            self._go_on_in_task(None)
-        elif awaited is not _ENDED:
-            self._awaited = awaited
-            awaited.add_done_callback(self._go_on, context=self._context)
-
-    def in_task(self) -> asyncio.Task[None]:
-        """Go on in a task in any case, and return it."""
-        return self._task or self._go_on_in_task(self._awaited)
-
-    def _go_on(self, _: asyncio.Future[Any]) -> None:
-        if self._task is not None:
-            return
-        awaited = self._advance()
-        if awaited is not _ENDED:
-            self._go_on_in_task(awaited)
-
-    def _advance(self) -> Any:  # noqa: ANN401 - a future of any kind
-        """Drive it until it waits; return what for (None: for another turn), or `_ENDED`."""
-        try:
-            return self._answering.send(None)
-        except StopIteration as end:
-            self._connection.deliver(self, end.value)
-        except asyncio.CancelledError:
-            self._connection.drop(self)
-        except Exception as error:  # noqa: BLE001 - the border
-            self._connection.fail(self, error)
-        return _ENDED
-
-    def _go_on_in_task(self, awaited: object) -> asyncio.Task[None]:
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._finish(awaited), context=self._context)
-        return self._task
-
-    async def _finish(self, awaited: object) -> None:
-        try:
-            response = await _Rest(self._answering, awaited)
-        except asyncio.CancelledError:
-            self._connection.drop(self)
-            raise
-        except Exception as error:  # noqa: BLE001 - the border
-            self._connection.fail(self, error)
-        else:
-            self._connection.deliver(self, response)
-
-
-class _Rest:
-    """The rest of a coroutine that was begun and waits for something: an iterator for `await`.
-
-    What it waits for is handed out once more, to whoever goes on with it now.
-    """
-
-    __slots__ = ("_awaited", "_coroutine")
-
-    def __init__(self, coroutine: _Answering, awaited: object) -> None:
-        self._coroutine = coroutine
-        self._awaited = awaited
-
-    def __await__(self) -> Generator[Any, Any, LeanResponse]:
-        return self  # type: ignore[return-value] # it has what is needed of one
-
-    def __iter__(self) -> "_Rest":
-        return self
-
-    def __next__(self) -> object:
-        awaited, self._awaited = self._awaited, None
-        return self._coroutine.send(None) if awaited is None else awaited
-
-    def throw(self, *error: Any) -> object:  # noqa: ANN401 - Python's
-        return self._coroutine.throw(*error)
-
-
-class UnderWay:
-    """The exchanges of a listener that have not ended."""
-
-    def __init__(self) -> None:
-        self._exchanges: set[Exchange] = set()
-        self._waiter: asyncio.Future[None] | None = None
-
-    def add(self, exchange: Exchange) -> None:
-        """Note that one begins."""
-        self._exchanges.add(exchange)
-
-    def remove(self, exchange: Exchange) -> None:
-        """Note that one has ended."""
-        self._exchanges.discard(exchange)
-        if self._waiter is not None and not self._waiter.done() and not self._exchanges:
-            self._waiter.set_result(None)
-
-    async def ended(self) -> None:
-        """Wait until all have ended; one at a time may wait."""
-        if self._exchanges:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-
-    async def cut(self) -> None:
-        """Leave those unanswered that have not ended."""
-        tasks = [exchange.in_task() for exchange in self._exchanges]
-        await asyncio.sleep(0)  # a task that is cancelled before its first step runs nothing at all
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _NoFlow:

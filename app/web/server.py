@@ -13,7 +13,8 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from app.web.application import ROUTES, Routes
 from app.web.ending import close_listener, finish_requests
 from app.web.envelope import Envelope
-from app.web.express import ExpressConnection, UnderWay
+from app.web.exchanges import UnderWay
+from app.web.express import ExpressConnection
 from app.web.lean_response import LeanResponse
 from app.web.problems import Answer, answer_to
 

@@ -10,7 +10,7 @@ from express_lines import GET, Gates, Serve, at_once, numbered, told
 from house import eventually
 
 from app.services.load import InFlight
-from app.web import express
+from app.web import exchanges, express
 from app.web.lean_response import LeanResponse
 
 pytestmark = pytest.mark.usefixtures("_watched")
@@ -182,7 +182,7 @@ async def test_a_cut_as_the_first_wait_ends(serve: Serve, caplog: pytest.LogCapt
 
 async def test_the_last_one_ends_as_time_runs_out() -> None:
     """Who waits for the end was cancelled, but has not run on yet: noting the end is no fault."""
-    under_way, exchange = express.UnderWay(), cast("express.Exchange", object())
+    under_way, exchange = exchanges.UnderWay(), cast("exchanges.Exchange", object())
     under_way.add(exchange)
     waiting = asyncio.create_task(under_way.ended())
     await asyncio.sleep(0)
