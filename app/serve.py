@@ -38,8 +38,8 @@ async def _run(settings: Settings, log: Log) -> None:
     """Serve until the first signal, then drain: unready first, later deaf, then gone."""
     told = _first_signal()
     logger = log.events
+    settle()
     async with running(settings, log) as service:
-        settle()
         logger.info("listening", public=_text(service.public), admin=_text(service.admin))
         await told.wait()
         service.drain()

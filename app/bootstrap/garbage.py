@@ -7,7 +7,9 @@ _THRESHOLDS = (700, 10, 1000)
 
 
 def settle() -> None:
-    """Keep Python from going through all objects again and again; for once all is made.
+    """Keep Python from going through all objects again and again; for once all is imported.
+
+    Before anything waits for an answer, that is: it takes about as long as Redis is waited for.
 
     A full collection holds the event loop up for 0.1 s and more, and by default a thousand requests
     that come at once start two or three of them: each makes many objects, which are all in use

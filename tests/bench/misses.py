@@ -186,9 +186,8 @@ async def crowds(place: Neighbourhood, rounds: int, limits: dict[str, str]) -> l
     """Run the service, and let a crowd come in each round, for something new each time."""
     settings = load_settings(None, place.environment | limits)
     async with AsyncExitStack() as stack:
+        settle()  # as `serve` does
         service = await stack.enter_async_context(running(settings, silent_log(stack)))
-        # As `serve` does.
-        settle()
         url = "http://{}:{}/me/badges".format(*service.public)
         names = (f"{'capped' if not limits else 'patient'}{number}" for number in range(rounds))
         return [await crowd(place, f"{url}?name={name}") for name in names]
