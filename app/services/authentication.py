@@ -8,7 +8,6 @@ from app.domain.identity import Customer, IdentityUnavailableError, InvalidCrede
 from app.protocol.credentials import (
     MAX_TOKEN_LENGTH,
     IssuerRules,
-    KeySet,
     UnknownKeyError,
     UnverifiedToken,
     VerifiedClaims,
@@ -16,6 +15,7 @@ from app.protocol.credentials import (
     take_apart,
     verify,
 )
+from app.protocol.key_sets import KeySet
 from app.services import deadlines
 from app.services.issuer_keys import IssuerKeys
 from app.services.ports import Clock

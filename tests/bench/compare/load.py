@@ -48,15 +48,17 @@ def generator_name() -> str:
     return "wrk" if shutil.which("wrk") else "a generator of our own, since wrk is not installed"
 
 
-async def run(url: str, requests: Path, *, seconds: int, core: int) -> Outcome:
-    """Put `CONNECTIONS` connections under load for so many seconds, from a core.
+async def run(
+    url: str, requests: Path, *, seconds: int, core: int, connections: int = CONNECTIONS
+) -> Outcome:
+    """Put so many connections under load for so many seconds, from a core.
 
     Raises:
         LoadError: there is nothing to tell.
 
     """
     before = _children()
-    report = json.loads(await _output(_command(url, requests, seconds), core, seconds))
+    report = json.loads(await _output(_command(url, requests, connections, seconds), core, seconds))
     used = _children() - before
     failed = {kind: count for kind, count in report["failed"].items() if count}
     if not report["requests"]:
@@ -72,12 +74,12 @@ async def run(url: str, requests: Path, *, seconds: int, core: int) -> Outcome:
     )
 
 
-def _command(url: str, requests: Path, seconds: int) -> Sequence[str]:
+def _command(url: str, requests: Path, connections: int, seconds: int) -> Sequence[str]:
     wrk = shutil.which("wrk")
     if wrk is None:
         program = (sys.executable, "-m", "bench.compare.generator")
-        return (*program, url, str(requests), str(CONNECTIONS), str(seconds))
-    options = ("-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--timeout", "10s")
+        return (*program, url, str(requests), str(connections), str(seconds))
+    options = ("-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "20s")
     return (wrk, *options, "-s", str(_HERE / "load.lua"), url, "--", str(requests))
 
 
