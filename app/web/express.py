@@ -10,6 +10,7 @@ aiohttp that was not looked at.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -48,7 +49,7 @@ class _NoFlow:
 _NO_FLOW: Any = _NoFlow()
 
 
-class ExpressConnection(web.RequestHandler):
+class ExpressConnection(web.RequestHandler, ABC):
     """A connection that answers what is simple, and lets aiohttp answer what is not.
 
     `routes` are the handlers by path; other paths go through aiohttp's application. `parsing` are
@@ -83,13 +84,13 @@ class ExpressConnection(web.RequestHandler):
         self._used = False
         self._idle = loop.call_later(IDLE_TIMEOUT, self._close_if_idle)
 
+    @abstractmethod
     def complete(self, request: web.BaseRequest, response: LeanResponse) -> None:
         """Add what all answers are to have: each passes here just before it is sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apologise(self, request: web.BaseRequest) -> LeanResponse:
         """Make the answer to a request that failed in a way that nobody foresaw."""
-        raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
         """Take what the caller sent, and answer it if it is a request, whole and simple."""
